@@ -1,0 +1,61 @@
+import type { ChatChunk, ChatCompletion, ChatRequest, FerryError } from '@llm-ferry/sdk'
+
+/** What an adapter may know of the target besides the request. */
+export interface Target {
+  /** Configured vendor name, such as `openai` or `deepseek`. */
+  readonly vendor: string
+  /** The vendor's own name of the model. */
+  readonly model: string
+  /** Most tokens the model writes; Anthropic needs a number in each request. `undefined`: not known. */
+  readonly maxOutputTokens?: number | undefined
+}
+
+/** One HTTP request in the vendor's own words. The key and the origin are added by whoever sends it. */
+export interface WireRequest {
+  readonly method: 'POST'
+  /** Path from the vendor's origin, version included, no leading slash; may have a query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON value to send. */
+  readonly body: unknown
+  /** Request fields that this vendor does not know and that were left out. */
+  readonly dropped: readonly string[]
+}
+
+/** One server-sent event. */
+export interface WireEvent {
+  readonly event?: string | undefined
+  readonly data: string
+}
+
+/**
+ * Turns one vendor stream into chunks. A reducer: it owns its state and does no I/O.
+ *
+ * `event` throws a FerryError when the vendor reports an error in mid-stream.
+ */
+export interface StreamMapper {
+  event(event: WireEvent): ChatChunk[]
+  /** The vendor's stream ended. Throws `upstream_truncated` when its terminal marker was not seen. */
+  end(): ChatChunk[]
+}
+
+/** A vendor's error answer, as it came. */
+export interface WireError {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Parsed JSON where the body was JSON, else its text. */
+  readonly body: unknown
+}
+
+/**
+ * A dialect: pure mapping between the normalized chat and one vendor's wire format. Everything that does I/O is shared
+ * and asks the adapter; it never names a vendor.
+ */
+export interface VendorAdapter {
+  /** Throws a FerryError (400, `param` set) for what the target cannot do and what may not be dropped. */
+  request(request: ChatRequest, target: Target): WireRequest
+  /** Throws `upstream_invalid` for a body that is no answer, `upstream_truncated` for one that is cut. */
+  response(body: unknown, target: Target): ChatCompletion
+  stream(request: ChatRequest, target: Target): StreamMapper
+  error(error: WireError, target: Target): FerryError
+}

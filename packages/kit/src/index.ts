@@ -1,0 +1,5 @@
+export * from './env.ts'
+export * from './log.ts'
+export * from './main.ts'
+export * from './metrics.ts'
+export * from './shutdown.ts'

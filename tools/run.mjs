@@ -1,0 +1,73 @@
+// Runs one of package.json's tasks on a machine that has only Node >= 20 and npm: installs what is missing, then hands
+// over to Node 24. Plain JavaScript without dependencies, because it runs before anything is installed.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { install, node24, Refusal } from './install.mjs'
+import { installSystemPackages } from './system.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const bin = join(root, 'node_modules', '.bin')
+
+/** A step is an argv (the first word a file of ours for `ts`, a package's bin for `bin`) or the name of another task. */
+const ts = (file, ...args) => ({ kind: 'ts', file, args })
+const tool = (name, ...args) => ({ kind: 'bin', name, args })
+const task = (name) => ({ kind: 'task', name })
+
+const TASKS = {
+  start: { steps: [ts('tools/start/main.ts')] },
+  relay: { steps: [ts('packages/relay/src/main.ts')] },
+  bff: { steps: [ts('packages/bff/src/main.ts')] },
+  test: { system: ['nginx', 'redis-server', 'openssl'], steps: [tool('vitest', 'run', '--coverage')] },
+  'test:clients': { steps: [tool('vitest', 'run', '--project', 'clients')] },
+  lint: { steps: [tool('biome', 'check', '--error-on-warnings', '.'), tool('knip')] },
+  format: { steps: [tool('biome', 'check', '--write', '.')] },
+  types: { steps: [tool('tsc', '--build')] },
+  build: { steps: [tool('tsc', '--build', 'packages/sdk', 'packages/kit', 'packages/relay', 'packages/bff')] },
+  check: { steps: [task('lint'), task('types'), task('test')] },
+  bench: { system: ['nginx', 'wrk', 'gcc'], steps: [ts('test/bench/main.ts')] },
+}
+
+async function runTask(name, args) {
+  const { system = [], steps } = TASKS[name]
+  installSystemPackages(system)
+  for (const [i, step] of steps.entries()) {
+    const extra = i === steps.length - 1 ? args : []
+    const code = step.kind === 'task' ? await runTask(step.name, extra) : await runStep(step, extra)
+    if (code !== 0) return code
+  }
+  return 0
+}
+
+function runStep(step, extra) {
+  const node = node24(root)
+  const argv =
+    step.kind === 'ts'
+      ? [node, '--disable-warning=ExperimentalWarning', '--conditions=ferry-source', join(root, step.file), ...step.args, ...extra]
+      : [join(bin, step.name), ...step.args, ...extra]
+  if (step.kind === 'bin' && !existsSync(argv[0])) throw new Refusal(`node_modules has no ${step.name}; delete node_modules and run again`)
+  const env = { ...process.env, PATH: [dirname(node), bin, process.env.PATH].join(delimiter) }
+  const child = spawn(argv[0], argv.slice(1), { stdio: 'inherit', cwd: root, env })
+  // A terminal sends Ctrl-C to the whole group, a supervisor only to us: the child hears of both, and we outlive it.
+  const forward = (signal) => child.kill(signal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(s, forward)
+      resolve(signal ? 1 : (code ?? 1))
+    })
+  })
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+try {
+  if (!Object.hasOwn(TASKS, name)) throw new Refusal(`unknown task "${name}"; there are: ${Object.keys(TASKS).join(', ')}`)
+  await install(root)
+  process.exitCode = await runTask(name, args)
+} catch (error) {
+  if (!(error instanceof Refusal)) throw error
+  console.error(`llm-ferry: ${error.message}`)
+  process.exitCode = 1
+}

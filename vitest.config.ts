@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config'
+
+// Tests read the packages' source, as the services do in development.
+const conditions = ['ferry-source', 'node', 'import', 'default']
+const source = { resolve: { conditions }, ssr: { resolve: { conditions } } }
+
+/** One suite: what `vitest --project NAME` runs. */
+const suite = (name: string, include: string[], testTimeout = 10_000) => ({
+  ...source,
+  test: { name, include, testTimeout, hookTimeout: 30_000, environment: 'node' as const },
+})
+
+export default defineConfig({
+  ...source,
+  test: {
+    projects: [
+      suite('unit', ['packages/*/test/**/*.test.ts', 'test/tools/**/*.test.ts']),
+      suite('e2e', ['test/e2e/**/*.test.ts'], 30_000),
+      suite('clients', ['test/clients/**/*.test.ts'], 30_000),
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**'],
+      exclude: ['**/main.ts'],
+      reporter: ['text-summary'],
+    },
+  },
+})
