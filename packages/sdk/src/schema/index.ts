@@ -1,2 +1,6 @@
+export * from './chat.ts'
+export * from './embeddings.ts'
 export * from './errors.ts'
 export * from './headers.ts'
+export * from './models.ts'
+export * from './parse.ts'
