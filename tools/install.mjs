@@ -8,7 +8,8 @@ import { join } from 'node:path'
 export class Refusal extends Error {}
 
 const NODE_MAJOR = 24
-const UNREACHABLE = /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|ECONNRESET|ERR_PNPM_META_FETCH_FAIL|fetch failed|dns error|error sending request/i
+const UNREACHABLE =
+  /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|ECONNRESET|ERR_PNPM_META_FETCH_FAIL|fetch failed|dns error|error sending request/i
 
 /** The Node 24 that runs our code: this process when it is new enough, else the one npm delivered. */
 export function node24(root) {
@@ -30,7 +31,9 @@ export async function install(root) {
     mkdirSync(join(root, 'node_modules'), { recursive: true })
     accessSync(join(root, 'node_modules'), constants.W_OK)
   } catch (error) {
-    throw new Refusal(`cannot write to ${root} (${error.code}): make the folder writable for this user, or clone into one that is`)
+    throw new Refusal(
+      `cannot write to ${root} (${error.code}): make the folder writable for this user, or clone into one that is`,
+    )
   }
   const started = Date.now()
   const pnpm = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).packageManager
@@ -78,6 +81,10 @@ function explain(output, root) {
     return `cannot reach the npm registry ${registry}: check the network, or choose a mirror with \`npm config set registry <url>\`, and run again (details: ${log})`
   }
   if (/ENOSPC/.test(output)) return `no space left on the disk of ${root}: free about 1 GB and run again`
-  const reason = output.split('\n').filter((line) => /ERR|error/i.test(line)).slice(0, 3).join(' ')
+  const reason = output
+    .split('\n')
+    .filter((line) => /ERR|error/i.test(line))
+    .slice(0, 3)
+    .join(' ')
   return `installing packages failed: ${reason.trim() || 'no reason given'} (details: ${log})`
 }

@@ -44,9 +44,17 @@ function runStep(step, extra) {
   const node = node24(root)
   const argv =
     step.kind === 'ts'
-      ? [node, '--disable-warning=ExperimentalWarning', '--conditions=ferry-source', join(root, step.file), ...step.args, ...extra]
+      ? [
+          node,
+          '--disable-warning=ExperimentalWarning',
+          '--conditions=ferry-source',
+          join(root, step.file),
+          ...step.args,
+          ...extra,
+        ]
       : [join(bin, step.name), ...step.args, ...extra]
-  if (step.kind === 'bin' && !existsSync(argv[0])) throw new Refusal(`node_modules has no ${step.name}; delete node_modules and run again`)
+  if (step.kind === 'bin' && !existsSync(argv[0]))
+    throw new Refusal(`node_modules has no ${step.name}; delete node_modules and run again`)
   const env = { ...process.env, PATH: [dirname(node), bin, process.env.PATH].join(delimiter) }
   const child = spawn(argv[0], argv.slice(1), { stdio: 'inherit', cwd: root, env })
   // A terminal sends Ctrl-C to the whole group, a supervisor only to us: the child hears of both, and we outlive it.
@@ -63,7 +71,8 @@ function runStep(step, extra) {
 
 const [name = '', ...args] = process.argv.slice(2)
 try {
-  if (!Object.hasOwn(TASKS, name)) throw new Refusal(`unknown task "${name}"; there are: ${Object.keys(TASKS).join(', ')}`)
+  if (!Object.hasOwn(TASKS, name))
+    throw new Refusal(`unknown task "${name}"; there are: ${Object.keys(TASKS).join(', ')}`)
   await install(root)
   process.exitCode = await runTask(name, args)
 } catch (error) {

@@ -20,7 +20,9 @@ export function installSystemPackages(commands) {
   const packages = missing.flatMap((command) => PROGRAMS[command].package.split(' '))
   if (!isDebian() || process.getuid?.() !== 0) {
     const list = missing.map((command) => `${command} (${PROGRAMS[command].why})`).join(', ')
-    const hint = isDebian() ? `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}` : 'your package manager'
+    const hint = isDebian()
+      ? `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`
+      : 'your package manager'
     throw new Refusal(`missing on this machine: ${list}; install with ${hint}, then run again`)
   }
   console.error(`llm-ferry: installing ${packages.join(', ')} from Debian …`)

@@ -1,0 +1,60 @@
+import Router from '@koa/router'
+import type { Logger } from '@llm-ferry/kit'
+import Koa from 'koa'
+import type { BffConfig } from './config.ts'
+import type { Context, State } from './context.ts'
+import { createResolver } from './dispatch/resolve.ts'
+import type { RequestRate } from './limits/request-rate.ts'
+import { accessLog } from './middleware/access-log.ts'
+import { auth } from './middleware/auth.ts'
+import { errors } from './middleware/errors.ts'
+import { requestId } from './middleware/request-id.ts'
+import { securityHeaders } from './middleware/security-headers.ts'
+import { type ChatOptions, chat } from './routes/chat.ts'
+import { health, ready } from './routes/health.ts'
+import { metrics } from './routes/metrics.ts'
+import { models } from './routes/models.ts'
+import type { Telemetry } from './telemetry.ts'
+import type { Transport } from './transport.ts'
+
+/** What the app stands on. */
+export interface AppParts {
+  readonly config: BffConfig
+  readonly log: Logger
+  readonly telemetry: Telemetry
+  readonly transport: Transport
+  readonly rate: RequestRate
+  /** Whether the process is about to stop. */
+  readonly draining: () => boolean
+}
+
+/** The BFF's request path, from the top to the bottom. */
+export function createApp(parts: AppParts): Koa<State> {
+  const { config, log, telemetry, draining } = parts
+  const options: ChatOptions = { ...parts, ...config, resolve: createResolver(config.file) }
+  const known = auth(config.keys)
+
+  const router = new Router<State, Context>()
+  router.get('/health', health())
+  router.get('/ready', ready(draining))
+  if (config.metricsPort === undefined && config.metricsToken !== undefined) {
+    router.get('/metrics', metrics(telemetry.registry, config.metricsToken))
+  }
+  router.get('/v1/models', known, models(config.file))
+  router.post('/v1/chat/completions', known, chat(options))
+  router.post(
+    '/proxy/:vendor{/v1}/chat/completions',
+    known,
+    chat(options, (context) => context.params.vendor),
+  )
+
+  const app = new Koa<State>()
+  app.use(securityHeaders())
+  app.use(requestId(log))
+  app.use(accessLog(telemetry))
+  app.use(errors())
+  app.use(router.routes())
+  app.use(router.allowedMethods())
+  app.on('error', (error) => log.error({ err: error }, 'koa_error'))
+  return app
+}

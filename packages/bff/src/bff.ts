@@ -1,0 +1,51 @@
+import { createServer } from 'node:http'
+import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
+import { createApp } from './app.ts'
+import type { BffConfig } from './config.ts'
+import { createRequestRate } from './limits/request-rate.ts'
+import { createTelemetry } from './telemetry.ts'
+import { createTransport } from './transport.ts'
+
+/** A started BFF. */
+export interface Bff extends Shutdown {
+  readonly port: number
+  readonly metricsPort: number | undefined
+  readonly log: Logger
+}
+
+/** Longer than nginx keeps its connections to us (60 s), so that it is never the one to meet a closed one. */
+const KEEP_ALIVE_MS = 75_000
+
+/** Starts a BFF with the given configuration. Rejects when a port cannot be had. */
+export async function startBff(config: BffConfig, log: Logger = createLogger('bff', config.logLevel)): Promise<Bff> {
+  const telemetry = createTelemetry()
+  const transport = createTransport(config)
+  const rate = createRequestRate(config.rateLimitRpm)
+  let stopping = false
+  const app = createApp({ config, log, telemetry, transport, rate, draining: () => stopping })
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
+  const port = await listen(server, config.port, config.host)
+  const metrics = await startMetrics(config, () => telemetry.registry.metrics())
+  log.info({ port, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) }, 'started')
+  log.warn('limits_in_process')
+
+  return {
+    port,
+    metricsPort: metrics?.port,
+    log,
+    async stop() {
+      stopping = true
+      const forced = setTimeout(() => server.closeAllConnections(), config.drainTimeoutMs)
+      await new Promise((resolve) => server.close(resolve))
+      clearTimeout(forced)
+      await Promise.all([transport.close(), metrics?.close()])
+    },
+  }
+}
+
+async function startMetrics(
+  { metricsPort, host }: BffConfig,
+  exposition: () => Promise<string>,
+): Promise<MetricsServer | undefined> {
+  return metricsPort === undefined ? undefined : serveMetrics(exposition, { port: metricsPort, host })
+}

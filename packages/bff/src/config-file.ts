@@ -1,0 +1,177 @@
+import { ConfigError, parseOrigin } from '@llm-ferry/kit'
+import { parse, YAMLParseError } from 'yaml'
+import { z } from 'zod'
+import { DIALECTS } from './vendors/registry.ts'
+
+/** How a vendor is reached: through the relays, or directly with a key that lives here. */
+export type VendorRoute =
+  | { readonly kind: 'relay' }
+  | { readonly kind: 'direct'; readonly origin: URL; readonly apiKey: string }
+
+/** A vendor, configured. */
+export interface VendorConfig {
+  readonly name: string
+  /** Dialect it speaks: a name in vendors/registry.ts. */
+  readonly dialect: string
+  readonly route: VendorRoute
+  /** API version in the path where it differs from the dialect's own, such as `v4`. */
+  readonly version: string | undefined
+}
+
+/** What FERRY_CONFIG says, with the defaults filled in. */
+export interface FileConfig {
+  readonly vendors: readonly VendorConfig[]
+  /** Model id (`vendor/model`) → what is configured for it. */
+  readonly models: ReadonlyMap<string, ModelConfig>
+  /** Alias → targets (`vendor/model`), in order of preference. */
+  readonly aliases: ReadonlyMap<string, readonly string[]>
+}
+
+/** A model, configured. */
+export interface ModelConfig {
+  readonly vendor: string
+  readonly model: string
+  /** Overrides REQUEST_TIMEOUT_MS for this model. */
+  readonly timeoutMs: number | undefined
+  /** Most tokens that the model writes. */
+  readonly maxOutputTokens: number | undefined
+}
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
+const nameSchema = z.string().regex(NAME, 'must be lower-case letters, digits and dashes')
+const modelIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}\/.+$/, 'must be vendor/model')
+
+const originSchema = z.string().transform((value, context) => {
+  try {
+    return parseOrigin(value)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message })
+    return z.NEVER
+  }
+})
+
+const vendorSchema = z
+  .strictObject({
+    dialect: z.string(),
+    origin: originSchema.optional(),
+    apiKey: z.string().min(1).optional(),
+    version: z
+      .string()
+      .regex(/^v\d[a-z0-9]*$/, 'must be a version such as v1')
+      .optional(),
+  })
+  .superRefine((vendor, context) => {
+    if ((vendor.origin === undefined) !== (vendor.apiKey === undefined)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'origin and apiKey belong together: set both (called directly) or none (through the relay)',
+      })
+    }
+    if (!Object.hasOwn(DIALECTS, vendor.dialect)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['dialect'],
+        message: `must be one of ${Object.keys(DIALECTS).join(', ')}`,
+      })
+    }
+  })
+
+const fileSchema = z.strictObject({
+  vendors: z.record(nameSchema, vendorSchema).default({}),
+  models: z
+    .record(
+      modelIdSchema,
+      z.strictObject({
+        timeoutMs: z.int().positive().optional(),
+        maxOutputTokens: z.int().positive().optional(),
+      }),
+    )
+    .default({}),
+  aliases: z.record(z.string().min(1), z.array(modelIdSchema).min(1)).default({}),
+})
+
+type FileText = z.infer<typeof fileSchema>
+
+/**
+ * Reads the text of the configuration file. `${NAME}` in it is the environment variable NAME, so that keys stay out.
+ *
+ * @throws {ConfigError} naming the file, each field at fault and what to do.
+ */
+export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessEnv): FileConfig {
+  const result = fileSchema.safeParse(substitute(parseYaml(text, path) ?? {}, path, env))
+  if (!result.success) {
+    throw new ConfigError(
+      result.error.issues.map((issue) => `${path}: ${issue.path.join('.') || 'the file'} ${issue.message}`),
+    )
+  }
+  const config = { vendors: vendorsOf(result.data), models: modelsOf(result.data), aliases: aliasesOf(result.data) }
+  requireKnownVendors(config, path)
+  return config
+}
+
+function parseYaml(text: string, path: string): unknown {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw new ConfigError([`${path}: ${error.message}`])
+    throw error
+  }
+}
+
+function substitute(value: unknown, path: string, env: NodeJS.ProcessEnv): unknown {
+  if (typeof value === 'string') {
+    return value.replace(/\$\{([A-Z0-9_]+)\}/g, (_, name: string) => {
+      const found = env[name]
+      if (!found) throw new ConfigError([`${path} refers to \${${name}}, which is not in the environment: set it`])
+      return found
+    })
+  }
+  if (Array.isArray(value)) return value.map((item) => substitute(item, path, env))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, path, env)]))
+}
+
+/** Every dialect is a vendor of the same name behind the relay, unless the file says otherwise. */
+function vendorsOf(file: FileText): VendorConfig[] {
+  const named = Object.entries(file.vendors).map(([name, { dialect, origin, apiKey, version }]): VendorConfig => {
+    const route: VendorRoute = origin && apiKey ? { kind: 'direct', origin, apiKey } : { kind: 'relay' }
+    return { name, dialect, route, version }
+  })
+  const builtIn = Object.keys(DIALECTS)
+    .filter((name) => !Object.hasOwn(file.vendors, name))
+    .map((name): VendorConfig => ({ name, dialect: name, route: { kind: 'relay' }, version: undefined }))
+  return [...builtIn, ...named]
+}
+
+function modelsOf(file: FileText): Map<string, ModelConfig> {
+  return new Map(
+    Object.entries(file.models).map(([id, { timeoutMs, maxOutputTokens }]) => [
+      id,
+      { ...splitModelId(id), timeoutMs, maxOutputTokens },
+    ]),
+  )
+}
+
+function aliasesOf(file: FileText): Map<string, readonly string[]> {
+  return new Map(Object.entries(file.aliases))
+}
+
+/** `vendor/model`, split at the first slash (a model's own name may have more). */
+export function splitModelId(id: string): { vendor: string; model: string } {
+  const slash = id.indexOf('/')
+  return { vendor: id.slice(0, slash), model: id.slice(slash + 1) }
+}
+
+function requireKnownVendors(config: FileConfig, path: string): void {
+  const known = new Set(config.vendors.map((vendor) => vendor.name))
+  const faults = [
+    ...[...config.models.keys()].map((id) => ({ field: `models.${id}`, id })),
+    ...[...config.aliases].flatMap(([alias, ids]) => ids.map((id, i) => ({ field: `aliases.${alias}.${i}`, id }))),
+  ]
+    .filter(({ id }) => !known.has(splitModelId(id).vendor))
+    .map(
+      ({ field, id }) =>
+        `${path}: ${field} names the vendor "${splitModelId(id).vendor}", which is not under vendors: add it there`,
+    )
+  if (faults.length > 0) throw new ConfigError(faults)
+}

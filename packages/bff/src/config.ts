@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs'
+import {
+  bytes,
+  ConfigError,
+  choice,
+  count,
+  LOG_LEVELS,
+  type LogLevel,
+  list,
+  milliseconds,
+  type NamedSecret,
+  namedSecrets,
+  parseOrigin,
+  port,
+  readVariables,
+  text,
+  type ValuesOf,
+  type Variables,
+} from '@llm-ferry/kit'
+import { type FileConfig, parseFileConfig } from './config-file.ts'
+
+const variables = {
+  PORT: port({ default: 8080, doc: 'Port that applications connect to.' }),
+  HOST: text({ default: '0.0.0.0', doc: 'Address to listen on.' }),
+  METRICS_PORT: port({ doc: 'Port of /metrics. Absent: /metrics on PORT, behind METRICS_TOKEN.' }),
+  METRICS_TOKEN: text({
+    doc: 'Bearer token for /metrics on PORT. Absent: /metrics is not served there.',
+    secret: true,
+  }),
+  LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'How much is logged.' }),
+  NODE_ENV: text({ default: 'production', doc: 'Only named in the log.' }),
+  BFF_KEYS: namedSecrets({
+    required: 'set it to name:key pairs, such as BFF_KEYS=voicebox:$(openssl rand -hex 24)',
+    doc: 'Keys that applications call with: name:key, with commas.',
+  }),
+  RELAY_URLS: list(parseOrigin, {
+    doc: 'Relays in order of preference. Needed unless every vendor is called directly.',
+  }),
+  RELAY_TOKEN: text({ doc: 'Token that the relays know this BFF by.', secret: true }),
+  FERRY_CONFIG: text({ doc: 'Path of the YAML file with vendors, models and aliases (docs/configuration.md).' }),
+  MAX_BODY_BYTES: bytes({ default: 10_485_760, doc: 'Largest request body.' }),
+  REQUEST_TIMEOUT_MS: milliseconds({
+    default: 60_000,
+    doc: 'A whole plain answer, or the first event of a stream, over all attempts, pauses and fallbacks.',
+  }),
+  MAX_REQUEST_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'Longest time that a caller may ask for.' }),
+  STREAM_IDLE_TIMEOUT_MS: milliseconds({ default: 300_000, doc: 'Longest silence between two events of a stream.' }),
+  DRAIN_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'How long running calls may go on after SIGTERM.' }),
+  MAX_RETRIES: count({ default: 3, max: 10, doc: 'Attempts after the first, over all targets of a call.' }),
+  RATE_LIMIT_RPM: count({ default: 60, min: 1, doc: 'Requests a minute per key, end user and vendor.' }),
+} as const
+
+/** The BFF's environment. The entries' `doc` fields are the reference. */
+export const bffVariables: Variables = variables
+
+type Values = ValuesOf<typeof variables>
+
+/** The BFF's configuration, read once at start. */
+export interface BffConfig {
+  readonly port: number
+  readonly host: string
+  readonly metricsPort: number | undefined
+  readonly metricsToken: string | undefined
+  readonly logLevel: LogLevel
+  readonly keys: readonly NamedSecret[]
+  readonly relayUrls: readonly URL[]
+  readonly relayToken: string | undefined
+  readonly maxBodyBytes: number
+  readonly requestTimeoutMs: number
+  readonly maxRequestTimeoutMs: number
+  readonly streamIdleTimeoutMs: number
+  readonly drainTimeoutMs: number
+  readonly maxRetries: number
+  readonly rateLimitRpm: number
+  readonly file: FileConfig
+}
+
+/**
+ * Reads the environment and the file that FERRY_CONFIG names.
+ *
+ * @throws {ConfigError} naming every variable or field at fault and what to do.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
+  const values = readVariables(variables, env)
+  const file = readFile(values.FERRY_CONFIG, env)
+  const faults = crossFaults(values, file)
+  if (faults.length > 0) throw new ConfigError(faults)
+  return {
+    port: values.PORT,
+    host: values.HOST,
+    metricsPort: values.METRICS_PORT,
+    metricsToken: values.METRICS_TOKEN,
+    logLevel: values.LOG_LEVEL,
+    keys: values.BFF_KEYS,
+    relayUrls: values.RELAY_URLS ?? [],
+    relayToken: values.RELAY_TOKEN,
+    maxBodyBytes: values.MAX_BODY_BYTES,
+    requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
+    maxRequestTimeoutMs: values.MAX_REQUEST_TIMEOUT_MS,
+    streamIdleTimeoutMs: values.STREAM_IDLE_TIMEOUT_MS,
+    drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
+    maxRetries: values.MAX_RETRIES,
+    rateLimitRpm: values.RATE_LIMIT_RPM,
+    file,
+  }
+}
+
+function readFile(path: string | undefined, env: NodeJS.ProcessEnv): FileConfig {
+  if (path === undefined) return parseFileConfig('', 'FERRY_CONFIG', env)
+  try {
+    return parseFileConfig(readFileSync(path, 'utf8'), path, env)
+  } catch (error) {
+    if (error instanceof ConfigError) throw error
+    const reason = (error as NodeJS.ErrnoException).code
+    throw new ConfigError([
+      `FERRY_CONFIG names ${path}, which cannot be read (${reason}): correct the path or its permissions`,
+    ])
+  }
+}
+
+function crossFaults(values: Values, file: FileConfig): string[] {
+  const faults: string[] = []
+  const relayed = file.vendors.filter((vendor) => vendor.route.kind === 'relay').map((vendor) => vendor.name)
+  if (relayed.length > 0 && !values.RELAY_URLS?.length) {
+    faults.push(`RELAY_URLS is missing: ${relayed.join(', ')} go through a relay; set it to the relay's address`)
+  }
+  if (values.RELAY_URLS?.length && !values.RELAY_TOKEN) {
+    faults.push('RELAY_TOKEN is missing: set it to one of the tokens in the relay’s RELAY_TOKENS')
+  }
+  if (values.REQUEST_TIMEOUT_MS > values.MAX_REQUEST_TIMEOUT_MS) {
+    faults.push('REQUEST_TIMEOUT_MS is longer than MAX_REQUEST_TIMEOUT_MS: raise the one or lower the other')
+  }
+  return faults
+}

@@ -1,0 +1,43 @@
+import type { Logger } from '@llm-ferry/kit'
+import type { DefaultContext, ParameterizedContext } from 'koa'
+
+/** Who calls: the key, and on whose behalf. */
+export interface Caller {
+  /** Name of the BFF key. */
+  readonly key: string
+  /** End user: `x-ferry-user`, else the body's `safety_identifier` or `user`, else the key itself. */
+  readonly user: string
+}
+
+/** What is known of a call when its answer has gone; the access line and the metrics are written from it. */
+export interface CallFacts {
+  route?: string
+  key?: string
+  vendor?: string
+  model?: string
+  relay?: string
+  attempts?: number
+  stream?: boolean
+  /** Error code when the call failed, also in mid-stream. */
+  error?: string
+  /** Seconds from the request's arrival to the first byte of the answer's content. */
+  firstByteSeconds?: number
+  promptTokens?: number
+  completionTokens?: number
+}
+
+/** State that middleware adds to a request. */
+export interface State {
+  requestId: string
+  log: Logger
+  /** `performance.now()` at arrival. */
+  arrivedAt: number
+  facts: CallFacts
+  caller: Caller
+}
+
+/** The Koa context of this app. */
+export type Context = ParameterizedContext<State, DefaultContext>
+
+/** A middleware of this app. */
+export type Middleware = (context: Context, next: () => Promise<void>) => Promise<void>

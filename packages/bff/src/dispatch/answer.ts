@@ -1,0 +1,197 @@
+import { type ChatChunk, type ChatCompletion, type ChatRequest, FerryError } from '@llm-ferry/sdk'
+import { createParser } from 'eventsource-parser'
+import type { Exchange, Transport } from '../transport.ts'
+import type { StreamMapper } from '../vendors/vendor.ts'
+import { AttemptFailure } from './failure.ts'
+import type { ResolvedTarget } from './resolve.ts'
+
+/** Largest plain answer that is held, in bytes: images in base64 are the largest there are. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+/** What an attempt needs besides its target. */
+export interface AttemptOptions {
+  readonly transport: Transport
+  readonly request: ChatRequest
+  /** Ends the attempt: the caller left, or the deadline passed. */
+  readonly signal: AbortSignal
+  /** Longest silence between two events, in ms. */
+  readonly idleTimeoutMs: number
+}
+
+/** The part of an answer that its headers tell. */
+export interface AnswerHead {
+  readonly relay: string | undefined
+  readonly dropped: readonly string[]
+}
+
+/** A whole answer. */
+export interface PlainAnswer extends AnswerHead {
+  readonly completion: ChatCompletion
+}
+
+/** A streamed answer whose first chunks are here. */
+export interface StreamAnswer extends AnswerHead {
+  readonly first: readonly ChatChunk[]
+  /** The chunks that follow, in the batches they arrived in. Throws a FerryError when the answer breaks off. */
+  readonly rest: AsyncGenerator<readonly ChatChunk[], void>
+}
+
+/** One attempt at a whole answer. @throws {AttemptFailure} */
+export async function attemptPlain(target: ResolvedTarget, options: AttemptOptions): Promise<PlainAnswer> {
+  const wire = target.adapter.request(options.request, target)
+  const exchange = await options.transport.send(target.config, wire, options.signal)
+  if (exchange.status >= 400) throw await vendorFailure(exchange, target)
+  const text = await readText(exchange, options.signal)
+  const completion = target.adapter.response(parseJson(text), target)
+  return { completion, relay: exchange.relay, dropped: wire.dropped }
+}
+
+/** One attempt at a stream; resolves with its first chunks. @throws {AttemptFailure} */
+export async function attemptStream(target: ResolvedTarget, options: AttemptOptions): Promise<StreamAnswer> {
+  const wire = target.adapter.request(options.request, target)
+  const idle = new IdleTimer(options.idleTimeoutMs)
+  const signal = AbortSignal.any([options.signal, idle.signal])
+  const exchange = await options.transport.send(target.config, wire, signal)
+  if (exchange.status >= 400) throw await vendorFailure(exchange, target)
+  const rest = chunks(exchange, target.adapter.stream(options.request, target), signal, idle)
+  const first = await rest.next()
+  return { first: first.value ?? [], rest, relay: exchange.relay, dropped: wire.dropped }
+}
+
+async function vendorFailure(exchange: Exchange, target: ResolvedTarget): Promise<AttemptFailure> {
+  const text = await readText(exchange, undefined).catch(() => '')
+  const wire = { status: exchange.status, headers: exchange.headers, body: jsonOrText(text) }
+  return new AttemptFailure(target.adapter.error(wire, target), 'vendor')
+}
+
+async function readText(exchange: Exchange, signal: AbortSignal | undefined): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const piece of exchange.body) {
+      size += piece.length
+      if (size > MAX_ANSWER_BYTES) break
+      pieces.push(piece)
+    }
+  } catch (error) {
+    throw broken(error, signal)
+  }
+  if (size > MAX_ANSWER_BYTES)
+    throw new FerryError('upstream_invalid', `The answer is larger than ${MAX_ANSWER_BYTES} bytes`)
+  return Buffer.concat(pieces).toString('utf8')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new FerryError('upstream_invalid', 'The answer is not JSON', { cause: error })
+  }
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** The reason of the one who ended it, else: the answer broke off. */
+function broken(error: unknown, signal: AbortSignal | undefined): Error {
+  if (FerryError.is(error) || error instanceof AttemptFailure) return error
+  if (signal?.aborted && FerryError.is(signal.reason)) return signal.reason
+  return new FerryError('upstream_truncated', 'The answer broke off before its end', { cause: error })
+}
+
+/** A stream's events through the mapper, one batch of chunks for each piece that the socket delivered. */
+async function* chunks(
+  exchange: Exchange,
+  mapper: StreamMapper,
+  signal: AbortSignal,
+  idle: IdleTimer,
+): AsyncGenerator<readonly ChatChunk[], void> {
+  const events = new EventReader(mapper)
+  try {
+    for await (const piece of exchange.body) {
+      const batch = events.read(piece)
+      if (batch.length > 0) {
+        idle.pause()
+        yield batch
+        idle.restart()
+      }
+      if (events.fault) throw events.fault
+    }
+    const last = events.end()
+    if (last.length > 0) yield last
+  } catch (error) {
+    throw broken(error, signal)
+  } finally {
+    idle.stop()
+  }
+}
+
+/** Bytes → events → chunks. Chunks before a fault are delivered before the fault is thrown. */
+class EventReader {
+  fault: unknown
+  readonly #decoder = new TextDecoder()
+  readonly #mapper: StreamMapper
+  readonly #parser = createParser({ onEvent: (event) => this.#onEvent(event) })
+  #batch: ChatChunk[] = []
+
+  constructor(mapper: StreamMapper) {
+    this.#mapper = mapper
+  }
+
+  read(piece: Uint8Array): readonly ChatChunk[] {
+    this.#batch = []
+    this.#parser.feed(this.#decoder.decode(piece, { stream: true }))
+    return this.#batch
+  }
+
+  end(): readonly ChatChunk[] {
+    this.#batch = []
+    this.#parser.reset({ consume: true })
+    if (this.fault) throw this.fault
+    return [...this.#batch, ...this.#mapper.end()]
+  }
+
+  #onEvent(event: { event?: string | undefined; data: string }): void {
+    if (this.fault) return
+    try {
+      for (const chunk of this.#mapper.event(event)) this.#batch.push(chunk)
+    } catch (error) {
+      // An error event is the vendor's own answer; as its first word it may be repeated like one with an error status.
+      this.fault = FerryError.is(error) && error.code !== 'upstream_invalid' ? new AttemptFailure(error, 'vendor') : error
+    }
+  }
+}
+
+/** Ends a stream that has gone silent. The time in which the caller reads slowly does not count. */
+class IdleTimer {
+  readonly signal: AbortSignal
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  #paused = false
+
+  constructor(timeoutMs: number) {
+    this.signal = this.#controller.signal
+    const message = `The stream was silent for ${timeoutMs} ms`
+    this.#timer = setTimeout(() => {
+      if (!this.#paused) this.#controller.abort(new FerryError('upstream_timeout', message))
+    }, timeoutMs)
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  restart(): void {
+    this.#paused = false
+    this.#timer.refresh()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+}

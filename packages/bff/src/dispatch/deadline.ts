@@ -1,0 +1,50 @@
+import { requestedTimeoutMs } from '@llm-ferry/kit'
+import { FerryError } from '@llm-ferry/sdk'
+
+/** A time by which something must have happened, and the signal that ends the work when it has not. */
+export class Deadline {
+  readonly signal: AbortSignal
+  readonly #controller = new AbortController()
+  readonly #endsAt: number
+  readonly #timer: NodeJS.Timeout
+
+  /**
+   * @param timeoutMs from now.
+   * @param parent ends the work as well, such as the caller's leaving.
+   */
+  constructor(timeoutMs: number, parent: AbortSignal) {
+    this.signal = AbortSignal.any([this.#controller.signal, parent])
+    this.#endsAt = performance.now() + timeoutMs
+    const message = `No answer within ${timeoutMs} ms`
+    this.#timer = setTimeout(() => this.#controller.abort(new FerryError('upstream_timeout', message)), timeoutMs)
+  }
+
+  /** Time left in ms, never negative. */
+  remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now())
+  }
+
+  /** The awaited thing has happened: the deadline no longer ends the work. */
+  met(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+/** Bounds of a call's time. */
+export interface TimeoutBounds {
+  readonly requestTimeoutMs: number
+  readonly maxRequestTimeoutMs: number
+}
+
+/**
+ * How long a call may take, in ms: what the caller asks for, else what is configured for the model, else the default;
+ * never more than the upper bound.
+ */
+export function callTimeoutMs(
+  headers: NodeJS.Dict<string | string[]>,
+  modelTimeoutMs: number | undefined,
+  { requestTimeoutMs, maxRequestTimeoutMs }: TimeoutBounds,
+): number {
+  const asked = requestedTimeoutMs(headers)
+  return Math.min(asked ?? modelTimeoutMs ?? requestTimeoutMs, maxRequestTimeoutMs)
+}

@@ -1,0 +1,54 @@
+import { FerryError } from '@llm-ferry/sdk'
+import { type FileConfig, splitModelId, type VendorConfig } from '../config-file.ts'
+import { DIALECTS } from '../vendors/registry.ts'
+import type { Target, VendorAdapter } from '../vendors/vendor.ts'
+
+/** A vendor and model to call, with everything needed to call it. */
+export interface ResolvedTarget extends Target {
+  readonly config: VendorConfig
+  readonly adapter: VendorAdapter
+  /** The model's own deadline, before REQUEST_TIMEOUT_MS. */
+  readonly timeoutMs: number | undefined
+}
+
+/** Turns a request's `model` into the targets to try, in order; never empty. */
+export type Resolver = (model: string) => readonly ResolvedTarget[]
+
+/**
+ * A model is `vendor/model`, an alias of the configuration file, or a bare name that a vendor's adapter claims.
+ *
+ * The resolver throws `model_not_found` for anything else.
+ */
+export function createResolver(
+  { vendors, models, aliases }: FileConfig,
+  dialects: Readonly<Record<string, VendorAdapter>> = DIALECTS,
+): Resolver {
+  const byName = new Map(vendors.map((vendor) => [vendor.name, vendor]))
+
+  function target(vendor: string, model: string): ResolvedTarget | undefined {
+    const config = byName.get(vendor)
+    const adapter = config && dialects[config.dialect]
+    if (!adapter) return undefined
+    const known = models.get(`${vendor}/${model}`)
+    return { vendor, model, config, adapter, maxOutputTokens: known?.maxOutputTokens, timeoutMs: known?.timeoutMs }
+  }
+
+  function bare(model: string): ResolvedTarget | undefined {
+    const owner = vendors.find(
+      ({ name, dialect }) => models.has(`${name}/${model}`) || (name === dialect && dialects[dialect]?.claims(model)),
+    )
+    return owner && target(owner.name, model)
+  }
+
+  return (model) => {
+    const alias = aliases.get(model)
+    const { vendor, model: rest } = splitModelId(model)
+    const found = alias
+      ? alias.map(splitModelId).map((id) => target(id.vendor, id.model))
+      : [target(vendor, rest) ?? bare(model)]
+    const targets = found.filter((entry) => entry !== undefined)
+    if (targets.length > 0) return targets
+    const hint = `write it as vendor/model with one of the vendors ${[...byName.keys()].join(', ')}`
+    throw new FerryError('model_not_found', `No vendor here serves the model "${model}": ${hint}`, { param: 'model' })
+  }
+}

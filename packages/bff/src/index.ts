@@ -1,0 +1,2 @@
+export { type Bff, startBff } from './bff.ts'
+export { type BffConfig, bffVariables, readConfig } from './config.ts'

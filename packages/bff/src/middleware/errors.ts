@@ -1,0 +1,37 @@
+import { FerryError, HEADERS } from '@llm-ferry/sdk'
+import type { Context, Middleware } from '../context.ts'
+import { errorBody } from '../error-body.ts'
+
+/** Turns what is thrown into the answer, in OpenAI's shape. A fault of ours is logged and told to nobody. */
+export function errors(): Middleware {
+  return async function errors(context, next) {
+    try {
+      await next()
+      if (context.status === 404 && context.body == null && context.respond !== false) throw notFound(context)
+    } catch (thrown) {
+      answerError(context, toFerryError(thrown, context))
+    }
+  }
+}
+
+function toFerryError(thrown: unknown, context: Context): FerryError {
+  if (FerryError.is(thrown)) return thrown
+  context.state.log.error({ err: thrown }, 'unexpected_fault')
+  return new FerryError('internal_error', `An unexpected fault; the log has it under ${context.state.requestId}`)
+}
+
+function notFound(context: Context): FerryError {
+  const allowed = context.response.get('allow')
+  if (allowed) return new FerryError('method_not_allowed', `${context.path} takes ${allowed}, not ${context.method}`)
+  return new FerryError('not_found', `There is no route ${context.method} ${context.path}; see /openapi.json`)
+}
+
+function answerError(context: Context, error: FerryError): void {
+  context.state.facts.error = error.code
+  context.status = error.status
+  context.set(HEADERS.error, error.code)
+  if (error.retryAfterMs !== undefined) context.set('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
+  // SDKs repeat 408, 409, 429 and 5xx by themselves; here all repeats that can help have been made.
+  if (!error.isRetryable) context.set('x-should-retry', 'false')
+  context.body = errorBody(error)
+}

@@ -1,0 +1,231 @@
+import { FerryError } from '@llm-ferry/sdk'
+import { type ChatChunk, type ChatRequest, HEADERS, parseChatRequest, type Usage } from '@llm-ferry/sdk/schema'
+import type { Caller, Context, Middleware } from '../context.ts'
+import {
+  type AnswerHead,
+  type AttemptOptions,
+  attemptPlain,
+  attemptStream,
+  type StreamAnswer,
+} from '../dispatch/answer.ts'
+import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
+import { toFailure } from '../dispatch/failure.ts'
+import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
+import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
+import { EventStream } from '../event-stream.ts'
+import type { Admission, RequestRate } from '../limits/request-rate.ts'
+import { namedUser } from '../middleware/auth.ts'
+import { readJson } from '../middleware/body.ts'
+import type { Telemetry } from '../telemetry.ts'
+import type { Transport } from '../transport.ts'
+
+export interface ChatOptions {
+  readonly resolve: Resolver
+  readonly transport: Transport
+  readonly rate: RequestRate
+  readonly telemetry: Telemetry
+  readonly maxBodyBytes: number
+  readonly requestTimeoutMs: number
+  readonly maxRequestTimeoutMs: number
+  readonly streamIdleTimeoutMs: number
+  readonly maxRetries: number
+  /** How long the head waits for the first event, and the pace of heartbeats after it, in ms. Default 15000. */
+  readonly heartbeatMs?: number
+}
+
+type Targets = readonly [ResolvedTarget, ...ResolvedTarget[]]
+
+/** One call as its steps hand it on. */
+interface Call {
+  readonly context: Context
+  readonly request: ChatRequest
+  readonly targets: Targets
+  readonly deadline: Deadline
+  /** The caller has left. */
+  readonly left: AbortSignal
+}
+
+/**
+ * `POST /v1/chat/completions`: the normalized chat.
+ *
+ * @param vendorOf names the vendor where the path and not the model does (`/proxy/{vendor}/chat/completions`).
+ */
+export function chat(
+  options: ChatOptions,
+  vendorOf: (context: Context) => string | undefined = () => undefined,
+): Middleware {
+  return async function chat(context) {
+    const request = parseChatRequest(await readJson(context, options.maxBodyBytes))
+    const targets = targetsOf(options.resolve, request, vendorOf(context))
+    const { facts, caller } = context.state
+    facts.vendor = targets[0].vendor
+    facts.model = targets[0].model
+    facts.stream = request.stream === true
+    const admission = await admit(context, options, endUser(context, caller, request), targets[0].vendor)
+    const left = leaving(context)
+    const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
+    const call: Call = { context, request, targets, deadline, left }
+    try {
+      await (request.stream ? streamed(call, options) : plain(call, options))
+    } catch (thrown) {
+      const failure = toFailure(thrown)
+      if (failure.origin === 'unreached') await admission.giveBack()
+      throw failure.error
+    } finally {
+      deadline.met()
+    }
+  }
+}
+
+function targetsOf(resolve: Resolver, request: ChatRequest, vendor: string | undefined): Targets {
+  const name =
+    vendor === undefined || request.model.startsWith(`${vendor}/`) ? request.model : `${vendor}/${request.model}`
+  const [first, ...others] = resolve(name)
+  if (first === undefined) throw new FerryError('model_not_found', `No vendor here serves the model "${name}"`)
+  return [first, ...others]
+}
+
+function endUser(context: Context, caller: Caller, request: ChatRequest): Caller {
+  if (context.get(HEADERS.user)) return caller
+  const user = namedUser(request.safety_identifier) ?? namedUser(request.user)
+  return user === undefined ? caller : { ...caller, user }
+}
+
+async function admit(
+  context: Context,
+  { rate, telemetry }: ChatOptions,
+  caller: Caller,
+  vendor: string,
+): Promise<Admission> {
+  try {
+    const admission = await rate.admit(caller, vendor)
+    context.set('x-ratelimit-limit-requests', String(admission.limit))
+    context.set('x-ratelimit-remaining-requests', String(admission.remaining))
+    context.set('x-ratelimit-reset-requests', `${(admission.resetMs / 1000).toFixed(3)}s`)
+    return admission
+  } catch (error) {
+    if (FerryError.is(error)) telemetry.limitRefused('requests_per_minute')
+    throw error
+  }
+}
+
+/** Fires when the caller goes before its answer has ended. */
+function leaving({ res }: Context): AbortSignal {
+  const controller = new AbortController()
+  res.once('close', () => {
+    if (!res.writableFinished) controller.abort(new FerryError('client_closed', 'The caller left before the answer'))
+  })
+  return controller.signal
+}
+
+function attemptOptions(call: Call, { transport, streamIdleTimeoutMs }: ChatOptions): AttemptOptions {
+  return { transport, request: call.request, signal: call.deadline.signal, idleTimeoutMs: streamIdleTimeoutMs }
+}
+
+async function plain(call: Call, options: ChatOptions): Promise<void> {
+  const { context, targets, deadline } = call
+  const attempt = attemptOptions(call, options)
+  const answered = await attemptTargets(targets, (target) => attemptPlain(target, attempt), {
+    maxRetries: options.maxRetries,
+    deadline,
+  })
+  noteAnswer(context, answered)
+  noteUsage(context, answered.value.completion.usage)
+  context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
+  context.set(ferryValues(answered))
+  context.body = answered.value.completion
+}
+
+async function streamed(call: Call, options: ChatOptions): Promise<void> {
+  const { context, targets, deadline } = call
+  const { heartbeatMs = 15_000 } = options
+  const stream = new EventStream(context)
+  const waiting = setTimeout(() => {
+    stream.begin()
+    stream.keepAlive(heartbeatMs)
+  }, heartbeatMs)
+  const closed = options.telemetry.streamOpened()
+  try {
+    const attempt = attemptOptions(call, options)
+    const opening = attemptTargets(targets, (target) => attemptStream(target, attempt), {
+      maxRetries: options.maxRetries,
+      deadline,
+    })
+    await forward(call, stream, await opening.finally(() => clearTimeout(waiting)))
+  } catch (thrown) {
+    if (!stream.begun) throw thrown
+    const { error } = toFailure(thrown)
+    context.state.facts.error = error.code
+    stream.fail(error)
+  } finally {
+    closed()
+  }
+}
+
+async function forward(
+  call: Call,
+  stream: EventStream,
+  answered: Attempted<ResolvedTarget, StreamAnswer>,
+): Promise<void> {
+  const { context, request, left } = call
+  call.deadline.met()
+  noteAnswer(context, answered)
+  const outgoing = new OutgoingChunks(context, request.stream_options?.include_usage === true)
+  const { first, rest } = answered.value
+  if (stream.begun) {
+    await stream.write(
+      outgoing.take(first.map((chunk, i) => (i === 0 ? { ...chunk, ferry: ferryValues(answered) } : chunk))),
+      left,
+    )
+  } else {
+    context.set(ferryValues(answered))
+    stream.begin()
+    await stream.write(outgoing.take(first), left)
+  }
+  for await (const chunks of rest) await stream.write(outgoing.take(chunks), left)
+  stream.end()
+}
+
+/** Chunks on their way to the caller: usage is read from them, and shown only to who asked for it. */
+class OutgoingChunks {
+  readonly #context: Context
+  readonly #showUsage: boolean
+
+  constructor(context: Context, showUsage: boolean) {
+    this.#context = context
+    this.#showUsage = showUsage
+  }
+
+  take(chunks: readonly ChatChunk[]): readonly ChatChunk[] {
+    const { facts, arrivedAt } = this.#context.state
+    facts.firstByteSeconds ??= (performance.now() - arrivedAt) / 1000
+    const last = chunks.at(-1)
+    if (!chunks.some((chunk) => chunk.usage)) return chunks
+    for (const chunk of chunks) noteUsage(this.#context, chunk.usage ?? undefined)
+    if (this.#showUsage) return chunks
+    return last?.choices.length === 0 ? chunks.slice(0, -1) : chunks.filter((chunk) => chunk.choices.length > 0)
+  }
+}
+
+function noteAnswer({ state }: Context, { target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>): void {
+  state.facts.vendor = target.vendor
+  state.facts.model = target.model
+  state.facts.attempts = attempts
+  if (value.relay !== undefined) state.facts.relay = value.relay
+}
+
+function noteUsage({ state }: Context, usage: Usage | undefined): void {
+  if (usage === undefined) return
+  state.facts.promptTokens = usage.prompt_tokens
+  state.facts.completionTokens = usage.completion_tokens
+}
+
+function ferryValues({ target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>): Record<string, string> {
+  return {
+    [HEADERS.vendor]: target.vendor,
+    [HEADERS.model]: target.model,
+    [HEADERS.attempts]: String(attempts),
+    ...(value.relay === undefined ? {} : { [HEADERS.relay]: value.relay }),
+    ...(value.dropped.length === 0 ? {} : { [HEADERS.dropped]: value.dropped.join(',') }),
+  }
+}

@@ -1,0 +1,87 @@
+import { Counter, createRegistry, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@llm-ferry/kit'
+import type { CallFacts } from './context.ts'
+
+/** The BFF's metrics. Names and labels are documented in docs/metrics.md. */
+export interface Telemetry {
+  readonly registry: Registry
+  /** A request's answer has gone. */
+  answered(facts: CallFacts, answer: { method: string; status: number; seconds: number }): void
+  /** A stream to a caller has begun; call the result when it is over. */
+  streamOpened(): () => void
+  /** A limit refused a request. */
+  limitRefused(limit: string): void
+}
+
+export function createTelemetry(): Telemetry {
+  const registry = createRegistry()
+  const registers = [registry]
+  const buckets = [...LATENCY_BUCKETS]
+  const requests = new Counter({
+    name: 'http_requests_total',
+    help: 'Requests answered, by vendor (none: not a vendor call), method and status.',
+    labelNames: ['vendor', 'method', 'status'] as const,
+    registers,
+  })
+  const failures = new Counter({
+    name: 'ferry_errors_total',
+    help: 'Requests that ended with an error code, those that broke in mid-stream included.',
+    labelNames: ['vendor', 'code'] as const,
+    registers,
+  })
+  const duration = new Histogram({
+    name: 'ferry_request_duration_seconds',
+    help: 'Time from a request’s arrival to the end of its answer.',
+    labelNames: ['vendor', 'stream'] as const,
+    buckets,
+    registers,
+  })
+  const firstByte = new Histogram({
+    name: 'ferry_first_byte_seconds',
+    help: 'Time from a request’s arrival to the first content of its answer.',
+    labelNames: ['vendor', 'stream'] as const,
+    buckets,
+    registers,
+  })
+  const tokens = new Counter({
+    name: 'ferry_tokens_total',
+    help: 'Tokens that vendors counted.',
+    labelNames: ['vendor', 'kind'] as const,
+    registers,
+  })
+  const attempts = new Counter({
+    name: 'ferry_attempts_total',
+    help: 'Attempts made at vendors; more than there are calls when some were repeated.',
+    labelNames: ['vendor'] as const,
+    registers,
+  })
+  const streams = new Gauge({ name: 'ferry_open_streams', help: 'Streams open to callers.', registers })
+  const refusals = new Counter({
+    name: 'ferry_limit_refusals_total',
+    help: 'Requests that a limit refused.',
+    labelNames: ['limit'] as const,
+    registers,
+  })
+
+  return {
+    registry,
+    answered(facts, { method, status, seconds }) {
+      const vendor = facts.vendor ?? 'none'
+      const stream = String(facts.stream ?? false)
+      requests.inc({ vendor, method, status })
+      if (facts.error !== undefined) failures.inc({ vendor, code: facts.error })
+      if (facts.vendor === undefined) return
+      duration.observe({ vendor, stream }, seconds)
+      if (facts.firstByteSeconds !== undefined) firstByte.observe({ vendor, stream }, facts.firstByteSeconds)
+      if (facts.promptTokens !== undefined) tokens.inc({ vendor, kind: 'prompt' }, facts.promptTokens)
+      if (facts.completionTokens !== undefined) tokens.inc({ vendor, kind: 'completion' }, facts.completionTokens)
+      if (facts.attempts !== undefined) attempts.inc({ vendor }, facts.attempts)
+    },
+    streamOpened() {
+      streams.inc()
+      return () => streams.dec()
+    },
+    limitRefused(limit) {
+      refusals.inc({ limit })
+    },
+  }
+}

@@ -1,0 +1,182 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
+import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
+import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
+import type { VendorConfig } from './config-file.ts'
+import { AttemptFailure } from './dispatch/failure.ts'
+import type { WireRequest } from './vendors/vendor.ts'
+
+/** A vendor's answer: its head, and its body as it arrives. */
+export interface Exchange {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: AsyncIterable<Uint8Array>
+  /** Host of the relay that carried it; `undefined` for a vendor called directly. */
+  readonly relay: string | undefined
+}
+
+/** How requests reach vendors: over the border through a relay, or directly. */
+export interface Transport {
+  /**
+   * Sends one request and resolves with the head of the vendor's answer, whatever its status.
+   *
+   * @throws {AttemptFailure} when there is no answer of the vendor, with what is known of how far the request came.
+   */
+  send(vendor: VendorConfig, request: WireRequest, signal: AbortSignal): Promise<Exchange>
+  close(): Promise<void>
+}
+
+export interface TransportOptions {
+  readonly relayUrls: readonly URL[]
+  readonly relayToken: string | undefined
+  /** Longest wait for a TCP and TLS connection, in ms. */
+  readonly connectTimeoutMs?: number
+}
+
+/** Idle connections are given up before the other side does: the relay keeps them longer than a minute. */
+const KEEP_ALIVE_MS = 50_000
+
+/** Errors of undici and the system that are raised before a byte of the request has left. */
+const BEFORE_SENDING: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_000 }: TransportOptions): Transport {
+  // Deadlines and idle limits are the caller's, per model and per call: undici's own are off.
+  const dispatcher = new Agent({
+    allowH2: false,
+    connect: { timeout: connectTimeoutMs },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+  async function sendToRelays(vendor: VendorConfig, request: WireRequest, signal: AbortSignal): Promise<Exchange> {
+    let last = new AttemptFailure(new FerryError('upstream_unreachable', 'No relay is configured'), 'unreached')
+    for (const relay of relayUrls) {
+      try {
+        const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
+        const exchange = await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal)
+        return await relayed(exchange, relay)
+      } catch (error) {
+        if (!(error instanceof AttemptFailure) || error.origin !== 'unreached') throw error
+        last = error
+      }
+    }
+    throw last
+  }
+
+  return {
+    async send(vendor, request, signal) {
+      const versioned = { ...request, path: withVersion(request.path, vendor.version) }
+      if (vendor.route.kind === 'relay') return sendToRelays(vendor, versioned, signal)
+      const url = `${base(vendor.route.origin)}/${versioned.path}`
+      const answer = await sendOnce(dispatcher, url, versioned, keyHeader(vendor, vendor.route.apiKey), signal)
+      return { ...answer, relay: undefined }
+    },
+    close: () => dispatcher.destroy(),
+  }
+}
+
+function base(url: URL): string {
+  return url.origin + (url.pathname === '/' ? '' : url.pathname)
+}
+
+/** The credential where the dialect's vendors, and so the relay, look for it. */
+function keyHeader({ dialect }: VendorConfig, credential: string): Record<string, string> {
+  const dialects: Readonly<Record<string, { key: KeyPlacement }>> = DIALECTS
+  const { header, prefix } = dialects[dialect]?.key ?? DIALECTS.openai.key
+  return { [header]: prefix + credential }
+}
+
+/** `v1/chat/completions` under another version, for compatible vendors that count differently. */
+function withVersion(path: string, version: string | undefined): string {
+  return version === undefined ? path : path.replace(/^v\d[a-z0-9]*/, version)
+}
+
+async function sendOnce(
+  dispatcher: Dispatcher,
+  url: string,
+  request: WireRequest,
+  credential: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Omit<Exchange, 'relay'>> {
+  try {
+    const answer = await dispatcher.request({
+      origin: new URL(url).origin,
+      path: url.slice(new URL(url).origin.length),
+      method: request.method,
+      headers: { ...request.headers, ...credential, 'content-type': 'application/json' },
+      body: JSON.stringify(request.body),
+      signal,
+    })
+    return { status: answer.statusCode, headers: answer.headers, body: answer.body }
+  } catch (error) {
+    throw connectionFailure(error, signal)
+  }
+}
+
+function connectionFailure(error: unknown, signal: AbortSignal): AttemptFailure {
+  if (signal.aborted && FerryError.is(signal.reason)) return new AttemptFailure(signal.reason, 'unknown')
+  const code = errorCode(error)
+  const origin = BEFORE_SENDING.has(code) ? 'unreached' : 'unknown'
+  const message =
+    origin === 'unreached'
+      ? `No connection could be made (${code})`
+      : `The connection broke before an answer came (${code})`
+  const kind = origin === 'unreached' ? 'upstream_unreachable' : 'upstream_truncated'
+  return new AttemptFailure(new FerryError(kind, message, { cause: error }), origin)
+}
+
+function errorCode(error: unknown): string {
+  // Node tries all addresses of a name and wraps what each one said.
+  const inner = error instanceof AggregateError ? error.errors[0] : error
+  if (inner instanceof undiciErrors.UndiciError) return inner.code
+  return (inner as NodeJS.ErrnoException | undefined)?.code ?? 'unknown error'
+}
+
+/** An error that the relay itself made is no answer of the vendor. */
+async function relayed(answer: Omit<Exchange, 'relay'>, relay: URL): Promise<Exchange> {
+  const code = answer.headers[HEADERS.error]
+  if (typeof code !== 'string') return { ...answer, relay: relay.host }
+  await discard(answer.body)
+  const options = { status: answer.status, retryAfterMs: retryAfterMs(answer.headers) }
+  const message = `The relay ${relay.host} answered ${answer.status} (${code})`
+  const known = isErrorCode(code) ? code : 'upstream_invalid'
+  // Our token at the relay is the operator's, not the caller's: 401 would blame the wrong side.
+  const error =
+    known === 'authentication_failed'
+      ? new FerryError('upstream_unreachable', `${message}: RELAY_TOKEN is not among its tokens`, { retryable: false })
+      : new FerryError(known, message, options)
+  throw new AttemptFailure(error, answer.headers[HEADERS.reached] === 'no' ? 'unreached' : 'unknown')
+}
+
+/** `retry-after-ms`, else `retry-after` in seconds or as a date; in ms. */
+export function retryAfterMs(headers: IncomingHttpHeaders): number | undefined {
+  const ms = Number(headers['retry-after-ms'])
+  if (headers['retry-after-ms'] !== undefined && ms >= 0) return ms
+  const text = headers['retry-after']
+  if (text === undefined) return undefined
+  const seconds = Number(text)
+  if (seconds >= 0) return seconds * 1000
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
+}
+
+async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of body);
+  } catch {
+    // The error being reported is the one in the head.
+  }
+}

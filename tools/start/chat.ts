@@ -1,0 +1,27 @@
+import type { Ferry } from '@llm-ferry/sdk'
+import { FerryError } from '@llm-ferry/sdk'
+
+/** Streams one chat to the terminal, with the time to its first token and the route it took. */
+export async function showChat(ferry: Ferry, vendor: string, model: string): Promise<void> {
+  process.stdout.write(`${vendor}/${model} › `)
+  const startedAt = performance.now()
+  let firstTokenMs: number | undefined
+  try {
+    const stream = ferry.chat.stream({
+      model: `${vendor}/${model}`,
+      messages: [{ role: 'user', content: '用一句话介绍你自己。 Introduce yourself in one sentence.' }],
+    })
+    for await (const event of stream) {
+      if (event.type !== 'text-delta') continue
+      firstTokenMs ??= performance.now() - startedAt
+      process.stdout.write(event.text)
+    }
+    const { relay, attempts } = stream.meta
+    process.stdout.write(
+      `\n  first token after ${firstTokenMs?.toFixed(0) ?? '–'} ms, SDK → BFF → relay ${relay} → ${vendor}, attempts: ${attempts}\n`,
+    )
+  } catch (error) {
+    if (!FerryError.is(error)) throw error
+    process.stdout.write(`\n  failed: ${error.code}: ${error.message} (request ${error.requestId ?? 'without id'})\n`)
+  }
+}
