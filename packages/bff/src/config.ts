@@ -45,6 +45,10 @@ const variables = {
   }),
   MAX_REQUEST_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'Longest time that a caller may ask for.' }),
   STREAM_IDLE_TIMEOUT_MS: milliseconds({ default: 300_000, doc: 'Longest silence between two events of a stream.' }),
+  STREAM_HEARTBEAT_MS: milliseconds({
+    default: 15_000,
+    doc: 'A stream’s head goes out after this time even without an event, and comments follow at this pace.',
+  }),
   DRAIN_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'How long running calls may go on after SIGTERM.' }),
   MAX_RETRIES: count({ default: 3, max: 10, doc: 'Attempts after the first, over all targets of a call.' }),
   RATE_LIMIT_RPM: count({ default: 60, min: 1, doc: 'Requests a minute per key, end user and vendor.' }),
@@ -69,6 +73,7 @@ export interface BffConfig {
   readonly requestTimeoutMs: number
   readonly maxRequestTimeoutMs: number
   readonly streamIdleTimeoutMs: number
+  readonly streamHeartbeatMs: number
   readonly drainTimeoutMs: number
   readonly maxRetries: number
   readonly rateLimitRpm: number
@@ -98,6 +103,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
     maxRequestTimeoutMs: values.MAX_REQUEST_TIMEOUT_MS,
     streamIdleTimeoutMs: values.STREAM_IDLE_TIMEOUT_MS,
+    streamHeartbeatMs: values.STREAM_HEARTBEAT_MS,
     drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
     maxRetries: values.MAX_RETRIES,
     rateLimitRpm: values.RATE_LIMIT_RPM,

@@ -162,7 +162,8 @@ class EventReader {
       for (const chunk of this.#mapper.event(event)) this.#batch.push(chunk)
     } catch (error) {
       // An error event is the vendor's own answer; as its first word it may be repeated like one with an error status.
-      this.fault = FerryError.is(error) && error.code !== 'upstream_invalid' ? new AttemptFailure(error, 'vendor') : error
+      this.fault =
+        FerryError.is(error) && error.code !== 'upstream_invalid' ? new AttemptFailure(error, 'vendor') : error
     }
   }
 }

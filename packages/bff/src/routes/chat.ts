@@ -29,8 +29,8 @@ export interface ChatOptions {
   readonly maxRequestTimeoutMs: number
   readonly streamIdleTimeoutMs: number
   readonly maxRetries: number
-  /** How long the head waits for the first event, and the pace of heartbeats after it, in ms. Default 15000. */
-  readonly heartbeatMs?: number
+  /** How long the head waits for the first event, and the pace of heartbeats after it, in ms. */
+  readonly streamHeartbeatMs: number
 }
 
 type Targets = readonly [ResolvedTarget, ...ResolvedTarget[]]
@@ -138,12 +138,11 @@ async function plain(call: Call, options: ChatOptions): Promise<void> {
 
 async function streamed(call: Call, options: ChatOptions): Promise<void> {
   const { context, targets, deadline } = call
-  const { heartbeatMs = 15_000 } = options
   const stream = new EventStream(context)
   const waiting = setTimeout(() => {
     stream.begin()
-    stream.keepAlive(heartbeatMs)
-  }, heartbeatMs)
+    stream.keepAlive(options.streamHeartbeatMs)
+  }, options.streamHeartbeatMs)
   const closed = options.telemetry.streamOpened()
   try {
     const attempt = attemptOptions(call, options)

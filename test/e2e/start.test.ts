@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { root, SOURCE_FLAGS, type Started, start, startEnv } from './start.ts'
+
+const run = promisify(execFile)
+
+/** The fenced block of a README that follows `<!-- test: NAME -->`. */
+function sample(file: string, name: string): string {
+  const text = readFileSync(join(root, file), 'utf8')
+  const [, code] = new RegExp(`<!-- test: ${name} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(text) ?? []
+  if (code === undefined) throw new Error(`${file} has no sample ${name}`)
+  return code
+}
+
+describe('npm start without any vendor key', () => {
+  let started: Started
+  let env: NodeJS.ProcessEnv
+
+  beforeAll(async () => {
+    env = await startEnv()
+    started = start(env)
+    await started.says('Ctrl-C stops everything')
+  }, 60_000)
+
+  afterAll(async () => {
+    started.child.kill('SIGINT')
+    await started.exited
+  })
+
+  it('shows a streamed chat with each vendor, the time to the first token and the route', () => {
+    for (const vendor of ['openai', 'anthropic', 'gemini'])
+      expect(started.output()).toMatch(new RegExp(`^${vendor}/\\S+ › 你好`, 'm'))
+    expect(started.output().match(/first token after \d+ ms, SDK → BFF → relay 127\.0\.0\.1:\d+ → \w+/g)).toHaveLength(
+      3,
+    )
+    expect(started.output()).toContain('openai: sandbox, anthropic: sandbox, gemini: sandbox')
+  })
+
+  it('prints a curl that streams', async () => {
+    const [, command = ''] = /^ {2}(curl .*)$/m.exec(started.output()) ?? []
+    const { stdout } = await run('sh', ['-c', command])
+    expect(stdout).toContain('data: {')
+    expect(stdout.trimEnd().endsWith('data: [DONE]')).toBe(true)
+  })
+
+  it.each(['README.md', 'README.zh-CN.md'])('runs the samples of %s as printed', async (file) => {
+    const [, key = ''] = /authorization: Bearer (\w+)/.exec(started.output()) ?? []
+    const sampleEnv = { ...process.env, FERRY_URL: `http://127.0.0.1:${env.BFF_PORT}`, FERRY_KEY: key }
+    const shell = await run('sh', ['-c', sample(file, 'sample.sh')], { env: sampleEnv })
+    expect(shell.stdout.trimEnd().endsWith('data: [DONE]')).toBe(true)
+    expect(await runTypeScript(sample(file, 'sample.ts'), sampleEnv)).toContain('你好')
+  })
+
+  it('serves the vendors’ SDKs as the README shows', async () => {
+    const [, relayToken = ''] = /apiKey: '(\w+)'/.exec(started.output()) ?? []
+    const sampleEnv = { ...process.env, RELAY_URL: `http://127.0.0.1:${env.RELAY_PORT}`, RELAY_TOKEN: relayToken }
+    const output = await runTypeScript(sample('README.md', 'vendor-sdks.ts'), sampleEnv)
+    expect(output.match(/你好/g)).toHaveLength(3)
+  })
+
+  it('stops everything it started on Ctrl-C', async () => {
+    started.child.kill('SIGINT')
+    expect(await started.exited).toBe(0)
+    for (const port of [env.RELAY_PORT, env.BFF_PORT]) {
+      await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow()
+    }
+  })
+})
+
+/** Runs a sample inside the workspace, where its imports resolve. */
+async function runTypeScript(code: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const folder = mkdtempSync(join(root, 'test/e2e/.sample-'))
+  try {
+    writeFileSync(join(folder, 'sample.ts'), code)
+    const { stdout } = await run(process.execPath, [...SOURCE_FLAGS, join(folder, 'sample.ts')], { env })
+    return stdout
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+describe('npm start says in one sentence what is wrong', () => {
+  async function failsWith(env: NodeJS.ProcessEnv, cwd?: string): Promise<string> {
+    const started = start(env, cwd)
+    expect(await started.exited).not.toBe(0)
+    expect(started.output().trim().split('\n')).toHaveLength(1)
+    return started.output()
+  }
+
+  it('a port in use', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const { port } = server.address() as { port: number }
+    expect(await failsWith(await startEnv({ BFF_PORT: String(port) }))).toContain(`BFF_PORT ${port} is in use`)
+    server.close()
+  })
+
+  it('a value that is no port', async () => {
+    expect(await failsWith(await startEnv({ RELAY_PORT: 'eighty' }))).toContain('RELAY_PORT must be a port')
+  })
+
+  it('a variable of a service, named as it was set', async () => {
+    expect(await failsWith(await startEnv({ OPENAI_API_KEY: 'sk-x', OPENAI_UPSTREAM: 'api.openai.com' }))).toContain(
+      'OPENAI_UPSTREAM',
+    )
+  })
+
+  it('a value in .env', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ferry-start-'))
+    writeFileSync(join(folder, '.env'), 'LOG_LEVEL=loud\n')
+    expect(await failsWith(await startEnv(), folder)).toContain('LOG_LEVEL must be one of')
+  })
+})
