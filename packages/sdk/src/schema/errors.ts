@@ -60,6 +60,11 @@ export const ERRORS = {
     retryable: false,
     meaning: 'The vendor refused the operator’s key. The caller’s own key is fine.',
   },
+  vendor_quota_exhausted: {
+    status: 502,
+    retryable: false,
+    meaning: 'The vendor account is out of credit. Its operator must add some; the caller’s own quota is fine.',
+  },
   upstream_unreachable: { status: 502, retryable: true, meaning: 'No connection to the next hop could be made.' },
   upstream_invalid: { status: 502, retryable: false, meaning: 'The next hop’s answer could not be understood.' },
   upstream_truncated: {
@@ -69,6 +74,7 @@ export const ERRORS = {
   },
   overloaded: { status: 503, retryable: true, meaning: 'This service holds all it can; try again soon.' },
   draining: { status: 503, retryable: true, meaning: 'This process is about to stop; another one takes the request.' },
+  vendor_not_configured: { status: 503, retryable: false, meaning: 'No key is configured for this vendor.' },
   vendor_overloaded: { status: 503, retryable: true, meaning: 'The vendor is overloaded.' },
   upstream_timeout: {
     status: 504,

@@ -1,0 +1,75 @@
+import { type ChatRequest, FerryError } from '@llm-ferry/sdk'
+import type { Target } from '../vendor.ts'
+
+/** The target cannot do what the field asks for, and leaving it out would change the answer. */
+export function unsupported(param: string, target: Target, reason: string): FerryError {
+  const message = `\`${param}\`: ${target.vendor}/${target.model} ${reason}`
+  return new FerryError('unsupported_parameter', message, { param, vendor: target.vendor })
+}
+
+/** The field is wrong for any target, in a way that the schema cannot say. */
+export function invalid(param: string, reason: string): FerryError {
+  return new FerryError('invalid_request', `\`${param}\`: ${reason}`, { param })
+}
+
+// Fields whose absence changes how an answer is found, or what the vendor's console shows, never what was asked for.
+const DROPPABLE = [
+  'temperature',
+  'top_p',
+  'frequency_penalty',
+  'presence_penalty',
+  'logit_bias',
+  'seed',
+  'user',
+  'safety_identifier',
+  'metadata',
+  'store',
+  'service_tier',
+  'prompt_cache_key',
+  'cache_control',
+  'verbosity',
+  'prediction',
+  'reasoning_effort',
+] as const
+
+const ALWAYS_READ = new Set<string>([
+  ...DROPPABLE,
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'max_completion_tokens',
+  'max_tokens',
+  'stop',
+  'n',
+  'logprobs',
+  'top_logprobs',
+  'response_format',
+  'modalities',
+  'audio',
+  'web_search_options',
+  'functions',
+  'function_call',
+])
+
+/** Which fields of the request the target is not sent, given those droppable ones that it is. */
+export function droppedFields(request: ChatRequest, sent: ReadonlySet<string>): string[] {
+  const dropped: string[] = DROPPABLE.filter((field) => matters(request[field]) && !sent.has(field))
+  for (const field of Object.keys(request)) if (!ALWAYS_READ.has(field)) dropped.push(field)
+  return dropped
+}
+
+// 0 and false are what a target without the field does anyway; a seed or a temperature of 0 is asked for.
+function matters(value: unknown): boolean {
+  return value !== undefined && value !== false
+}
+
+/** Refuses what only OpenAI's own API has. */
+export function refuseOpenAiOnly(request: ChatRequest, target: Target): void {
+  for (const field of ['audio', 'web_search_options', 'functions', 'function_call'] as const) {
+    if (request[field] !== undefined) throw unsupported(field, target, 'has nothing like it; leave it out.')
+  }
+}
