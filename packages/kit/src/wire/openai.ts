@@ -1,0 +1,32 @@
+import type { Dialect, WireError } from './dialect.ts'
+
+function typeOf(status: number): string {
+  if (status === 401) return 'authentication_error'
+  if (status === 403) return 'permission_error'
+  if (status === 429) return 'rate_limit_error'
+  return status >= 500 ? 'server_error' : 'invalid_request_error'
+}
+
+const fields = ({ status, code, message }: WireError) => ({ message, type: typeOf(status), param: null, code })
+
+/** OpenAI, and the many vendors that speak its dialect. */
+export const openai: Dialect = {
+  name: 'openai',
+  defaultVersion: 'v1',
+  key: { header: 'authorization', prefix: 'Bearer ' },
+  // api-key is where the Azure client of the same SDK puts its key.
+  credentialPlaces: ['authorization', 'api-key'],
+  requestIdHeader: 'x-request-id',
+  errorBody: (error) => JSON.stringify({ error: fields(error) }),
+  errorEvent(error, { operation, sequence = 0 }) {
+    if (!/^responses(\/|$)/.test(operation)) return `data: ${JSON.stringify({ error: fields(error) })}\n\n`
+    const { code, message } = error
+    const event = { type: 'error', code, message, param: null, sequence_number: sequence }
+    return `event: error\ndata: ${JSON.stringify(event)}\n\n`
+  },
+  stateless: /^(chat\/completions|completions|embeddings|moderations|models|audio\/\w+|images\/\w+)$/,
+  keyFaultStatuses: [403],
+  keyFault:
+    /api[ _-]?key|missing scopes|insufficient permissions for this operation|account_deactivated|invalid_organization/i,
+  urlHeaders: ['location', 'content-location'],
+}

@@ -1,0 +1,312 @@
+import { FerryError } from '@llm-ferry/sdk'
+import type { Dispatcher } from 'undici'
+import { Copy } from './copy.ts'
+import { refuse, upstreamError, upstreamReset, wireError } from './errors.ts'
+import type { Exchange, Outcome } from './exchange.ts'
+import { answerHeaders, headerValue, removeHeader, type UrlRewrite } from './headers.ts'
+import { HeldBody } from './held-body.ts'
+import { type PoolKey, retryAfterMs } from './keys.ts'
+import { endedByReset } from './upstream.ts'
+import type { Vendor } from './vendor.ts'
+
+/** What an answer needs to know of its call. */
+export interface AnswerOptions {
+  readonly exchange: Exchange
+  readonly vendor: Vendor
+  readonly key: PoolKey
+  readonly urls: UrlRewrite
+  /** Wait for the head, in ms from the dispatch. */
+  readonly headMs: number
+  /** Longest silence after the head, and longest time a caller may leave bytes unread, in ms. */
+  readonly idleMs: number
+  /** Whether the wait for the head begins with the last byte of the request, as an upload takes its own time. */
+  readonly waitsForUpload: boolean
+  /** Called once the request's bytes are no longer needed; again is harmless. */
+  readonly onSent: () => void
+}
+
+class Gone extends Error {}
+
+/**
+ * Receives a vendor's answer and passes it on: undici's handler for one call.
+ *
+ * Three answers do not pass as they are: a refusal of our key, a redirect, and JSON with a URL that must lead back here.
+ */
+export class Answer implements Dispatcher.DispatchHandler {
+  readonly #options: AnswerOptions
+  readonly #copy: Copy
+  #controller: Dispatcher.DispatchController | undefined
+  #headTimer: NodeJS.Timeout | undefined
+  #reason: FerryError | Gone | undefined
+  #status = 0
+  #reasonPhrase = ''
+  #headers: string[] = []
+  #held: HeldBody | undefined
+  #endsWithConnection = false
+  #isEventStream = false
+  #over = false
+
+  constructor(options: AnswerOptions) {
+    this.#options = options
+    const { exchange, idleMs } = options
+    this.#copy = new Copy(exchange.response, idleMs, () => this.#giveUp('client_stalled'))
+    if (!options.waitsForUpload) this.#startHeadTimer()
+    exchange.abort = (reason) => this.#giveUp(reason)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#reason !== undefined) {
+      controller.abort(this.#reason)
+      return
+    }
+    const { exchange } = this.#options
+    exchange.reached = true
+    exchange.sentAt = performance.now()
+  }
+
+  onRequestSent(): void {
+    this.#options.onSent()
+    if (this.#options.waitsForUpload && this.#status === 0 && !this.#over) this.#startHeadTimer()
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason = ''): void {
+    if (status < 200) return
+    clearTimeout(this.#headTimer)
+    const { exchange, key, urls } = this.#options
+    exchange.headAt = performance.now()
+    this.#status = status
+    this.#reasonPhrase = reason
+    const raw = controller.rawHeaders as Buffer[]
+    this.#headers = answerHeaders(raw, key.secret, urls, exchange.id)
+    this.#noteKey(status)
+    if (!this.#isRefused(status)) this.#passHead(raw)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { exchange } = this.#options
+    exchange.firstByteAt ??= performance.now()
+    exchange.bytesOut += chunk.length
+    if (this.#held === undefined) this.#copy.data(chunk, controller)
+    else if (!this.#held.add(chunk)) this.#releaseHeld(controller)
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#over) return
+    if (this.#endsWithConnection && endedByReset()) {
+      this.#fail(new FerryError('upstream_truncated', 'The vendor’s answer broke off before its end.'))
+      return
+    }
+    if (this.#held !== undefined) this.#finishHeld(this.#held)
+    else this.#copy.end(trailerPairs(controller.rawTrailers))
+    this.#finish()
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
+    if (this.#over) return
+    const { exchange } = this.#options
+    const cause = this.#reason ?? error
+    if (cause instanceof Gone) this.#finish()
+    else if (this.#status === 0 && exchange.reached && !FerryError.is(cause) && isReset(cause))
+      this.#fail(upstreamReset(cause))
+    else this.#fail(upstreamError(cause, this.#status !== 0))
+  }
+
+  /** The head goes out now, or waits for what the body says. */
+  #passHead(raw: readonly Buffer[]): void {
+    const { exchange, vendor } = this.#options
+    const { dialect } = vendor
+    exchange.status = this.#status
+    exchange.vendorRequestId = headerValue(this.#headers, dialect.requestIdHeader)
+    const length = contentLength(this.#headers, this.#status)
+    this.#endsWithConnection = length === -1 && !isChunked(raw)
+    this.#isEventStream = headerValue(this.#headers, 'content-type')?.startsWith('text/event-stream') ?? false
+    if (this.#mustHold()) this.#held = new HeldBody(headerValue(this.#headers, 'content-encoding'))
+    else this.#sendHead(length)
+  }
+
+  #sendHead(length: number): void {
+    const { exchange } = this.#options
+    const bodiless = exchange.request.method === 'HEAD' || this.#status === 204 || this.#status === 304
+    if (this.#status === 204) removeHeader(this.#headers, 'content-length')
+    this.#copy.head(this.#status, this.#reasonPhrase, this.#headers, bodiless ? -1 : length)
+  }
+
+  #mustHold(): boolean {
+    const { exchange, vendor } = this.#options
+    const { keyFaultStatuses, urlField } = vendor.dialect
+    if (exchange.request.method === 'HEAD') return false
+    if (keyFaultStatuses.includes(this.#status)) return true
+    return this.#status === 200 && urlField !== undefined && urlField.operation.test(exchange.operation)
+  }
+
+  /** Vendor's answers that become an error of ours at their head. */
+  #isRefused(status: number): boolean {
+    if (status === 401) {
+      this.#refuse(keyRejected(this.#options.vendor.name))
+      return true
+    }
+    if (status >= 300 && status < 400 && status !== 304) {
+      // An SDK would follow it past the relay, its credential with it.
+      this.#refuse(new FerryError('upstream_invalid', 'The vendor answered with a redirect, which is not followed.'))
+      return true
+    }
+    return false
+  }
+
+  #finishHeld(held: HeldBody): void {
+    const { vendor, key, urls } = this.#options
+    const { dialect } = vendor
+    const text = held.text()
+    if (dialect.keyFaultStatuses.includes(this.#status)) {
+      if (text !== undefined && (dialect.keyFault.test(text) || text.includes(key.secret))) {
+        vendor.keys.rejected(key)
+        this.#refuse(keyRejected(vendor.name))
+        return
+      }
+    } else if (dialect.urlField !== undefined && text !== undefined) {
+      this.#sendRewritten(rewriteField(text, dialect.urlField.name, urls.rewrite))
+      return
+    }
+    this.#sendHead(contentLength(this.#headers, this.#status))
+    for (const chunk of held.chunks) this.#copy.data(chunk, NO_SOURCE)
+    this.#copy.end()
+  }
+
+  #sendRewritten(text: string): void {
+    const body = Buffer.from(text)
+    removeHeader(this.#headers, 'content-encoding')
+    removeHeader(this.#headers, 'content-length')
+    this.#headers.push('content-length', String(body.length))
+    this.#sendHead(body.length)
+    this.#copy.data(body, NO_SOURCE)
+    this.#copy.end()
+  }
+
+  /** Too large to be looked at: it passes as it is. */
+  #releaseHeld(controller: Dispatcher.DispatchController): void {
+    const chunks = this.#held?.chunks ?? []
+    this.#held = undefined
+    this.#sendHead(contentLength(this.#headers, this.#status))
+    for (const chunk of chunks) this.#copy.data(chunk, controller)
+  }
+
+  #noteKey(status: number): void {
+    const { vendor, key } = this.#options
+    if (status === 401) vendor.keys.rejected(key)
+    else if (status === 429)
+      vendor.keys.limited(
+        key,
+        retryAfterMs((name) => headerValue(this.#headers, name)),
+      )
+  }
+
+  #startHeadTimer(): void {
+    this.#headTimer = setTimeout(() => this.#headTimeout(), this.#options.headMs)
+  }
+
+  #headTimeout(): void {
+    const { exchange } = this.#options
+    const message = exchange.reached
+      ? 'The vendor did not answer in time.'
+      : 'No connection to the vendor came about in time.'
+    this.#abort(new FerryError('upstream_timeout', message))
+  }
+
+  #giveUp(outcome: Outcome): void {
+    if (this.#over) return
+    const { exchange } = this.#options
+    exchange.outcome ??= outcome
+    if (outcome === 'drained') {
+      this.#abort(new FerryError('draining', 'The relay stops.'))
+      return
+    }
+    this.#finish()
+    this.#reason = new Gone()
+    this.#controller?.abort(this.#reason)
+    if (outcome === 'client_stalled') this.#copy.breakOff(undefined)
+  }
+
+  #abort(error: FerryError): void {
+    this.#reason = error
+    if (this.#controller === undefined) this.#fail(error)
+    else this.#controller.abort(error)
+  }
+
+  /** Our error instead of the vendor's answer, whose rest is not read. */
+  #refuse(error: FerryError): void {
+    const { exchange } = this.#options
+    this.#finish()
+    refuse(exchange, error)
+    this.#reason = new Gone()
+    this.#controller?.abort(this.#reason)
+  }
+
+  #fail(error: FerryError): void {
+    const { exchange, vendor } = this.#options
+    this.#finish()
+    if (this.#status === 0 || !exchange.response.headersSent) {
+      refuse(exchange, error)
+      return
+    }
+    exchange.outcome ??= 'upstream_truncated'
+    exchange.errorCode = error.code
+    this.#copy.breakOff(this.#errorEvent(vendor, error))
+  }
+
+  /** The vendor's own error event, where the answer is a stream of plain events. */
+  #errorEvent({ dialect }: Vendor, error: FerryError): string | undefined {
+    if (!this.#isEventStream || headerValue(this.#headers, 'content-encoding') !== undefined) return undefined
+    const { exchange } = this.#options
+    return dialect.errorEvent(wireError(exchange, error), { operation: exchange.operation })
+  }
+
+  #finish(): void {
+    this.#over = true
+    clearTimeout(this.#headTimer)
+    this.#options.exchange.abort = undefined
+    this.#options.onSent()
+  }
+}
+
+const NO_SOURCE = { pause() {}, resume() {} }
+
+const keyRejected = (vendor: string): FerryError =>
+  new FerryError(
+    'vendor_key_rejected',
+    `${vendor} refused the key that the operator of this service has configured. Your own key is fine; tell the operator.`,
+  )
+
+// Errors of sockets; anything else before the head is the vendor's failure to speak HTTP, or ours to reach it.
+const isReset = (error: unknown): boolean =>
+  ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes((error as { code?: string }).code ?? '')
+
+function contentLength(headers: readonly string[], status: number): number {
+  if (status === 204 || status === 304) return 0
+  const text = headerValue(headers, 'content-length')
+  return text === undefined ? -1 : Number(text)
+}
+
+function isChunked(raw: readonly Buffer[]): boolean {
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]?.length === 17 && raw[i]?.toString('latin1').toLowerCase() === 'transfer-encoding') return true
+  }
+  return false
+}
+
+function trailerPairs(raw: Dispatcher.DispatchController['rawTrailers']): [string, string][] | undefined {
+  if (!Array.isArray(raw) || raw.length === 0) return undefined
+  const texts = raw.map((part) => part.toString('latin1'))
+  const pairs: [string, string][] = []
+  for (let i = 0; i + 1 < texts.length; i += 2) pairs.push([texts[i] ?? '', texts[i + 1] ?? ''])
+  return pairs
+}
+
+/** Rewrites the URL in a field of a JSON text, wherever the field stands; every other byte stays. */
+function rewriteField(text: string, name: string, rewrite: (url: string) => string | undefined): string {
+  const field = new RegExp(`("${name}"\\s*:\\s*")([^"\\\\]*)(")`, 'g')
+  return text.replace(field, (whole, before: string, url: string, after: string) => {
+    const rewritten = rewrite(url)
+    return rewritten === undefined ? whole : `${before}${rewritten}${after}`
+  })
+}

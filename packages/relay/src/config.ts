@@ -1,0 +1,261 @@
+import {
+  type AddressSet,
+  addressSet,
+  bytes,
+  ConfigError,
+  choice,
+  keyPool,
+  LOG_LEVELS,
+  type LogLevel,
+  list,
+  milliseconds,
+  namedSecrets,
+  origin,
+  parseCidr,
+  port,
+  readVariables,
+  text,
+  type ValuesOf,
+  type Variable,
+  type Variables,
+} from '@llm-ferry/kit'
+import { readConfigFile } from './config-file.ts'
+import type { TokenConfig } from './tokens.ts'
+import { builtInVendors, type VendorConfig } from './vendors.ts'
+
+const cidr = (value: string): string => {
+  parseCidr(value)
+  return value
+}
+
+const table = {
+  PORT: port({ default: 3000, doc: 'Port that callers connect to.' }),
+  HOST: text({ default: '0.0.0.0', doc: 'Address to listen on.' }),
+  METRICS_PORT: port({
+    default: 9090,
+    doc: 'Port of the Prometheus page /metrics. Keep it unreachable from outside.',
+  }),
+  LOG_LEVEL: choice(LOG_LEVELS, {
+    default: 'info',
+    doc: 'Least severe level that is logged; access lines are `info`.',
+  }),
+  NODE_ENV: text({ default: 'production', doc: 'Usual Node.js meaning; the relay behaves the same in all of them.' }),
+
+  RELAY_TOKENS: namedSecrets({
+    doc: 'Tokens that callers present, as name:token with commas. At least one, here or in RELAY_CONFIG.',
+    secret: true,
+  }),
+  RELAY_ALLOWED_IPS: list(cidr, {
+    doc: 'Addresses and CIDRs that may call /proxy, with commas. Absent: all.',
+  }),
+  TRUSTED_PROXIES: list(cidr, {
+    doc: 'CIDRs of the proxies in front, with commas. Only their X-Forwarded-For and X-Forwarded-Proto are believed; the rightmost address that is not one of them is the caller. Absent: none.',
+  }),
+  PUBLIC_URL: origin({
+    doc: "The relay's own URL as callers reach it, for URLs in vendors' answers that must lead back here. Absent: made from the request's Host.",
+  }),
+  RELAY_CONFIG: text({
+    doc: 'YAML file with further vendors and with tokens that have limits (docs/relay.md). Read again when it changes.',
+  }),
+
+  OPENAI_API_KEY: keyPool({ doc: 'OpenAI key, or several with commas: a pool.' }),
+  ANTHROPIC_API_KEY: keyPool({ doc: 'Anthropic key, or several with commas: a pool.' }),
+  GEMINI_API_KEY: keyPool({ doc: 'Gemini key, or several with commas: a pool.' }),
+  OPENAI_UPSTREAM: origin({
+    default: new URL('https://api.openai.com'),
+    doc: 'Where /proxy/openai leads: an origin, with an optional path prefix.',
+  }),
+  ANTHROPIC_UPSTREAM: origin({
+    default: new URL('https://api.anthropic.com'),
+    doc: 'Where /proxy/anthropic leads: an origin, with an optional path prefix.',
+  }),
+  GEMINI_UPSTREAM: origin({
+    default: new URL('https://generativelanguage.googleapis.com'),
+    doc: 'Where /proxy/gemini leads: an origin, with an optional path prefix.',
+  }),
+
+  REQUEST_TIMEOUT_MS: milliseconds({
+    default: 60_000,
+    doc: "Wait for the head of the vendor's answer when the caller does not say how long. Reasoning models take minutes, and openai's SDK says nothing: 600000 suits them.",
+  }),
+  MAX_REQUEST_TIMEOUT_MS: milliseconds({
+    default: 600_000,
+    doc: 'Longest such wait that a caller may ask for (x-ferry-timeout-ms, x-stainless-timeout, x-server-timeout).',
+  }),
+  STREAM_IDLE_TIMEOUT_MS: milliseconds({
+    default: 300_000,
+    doc: "Longest silence within a vendor's answer, and longest time that a caller may leave one unread.",
+  }),
+  DRAIN_TIMEOUT_MS: milliseconds({
+    default: 600_000,
+    doc: 'How long a stopping relay lets requests that run come to their end.',
+  }),
+  CONNECT_TIMEOUT_MS: milliseconds({ default: 10_000, doc: 'DNS, TCP and TLS to a vendor, together.' }),
+  HEADERS_TIMEOUT_MS: milliseconds({ default: 20_000, doc: "Longest time that a caller's request head may take." }),
+  BODY_IDLE_TIMEOUT_MS: milliseconds({ default: 30_000, doc: "Longest silence within a caller's body." }),
+  BODY_TIMEOUT_MS: milliseconds({ default: 120_000, doc: "Longest time that a caller's buffered body may take." }),
+  UPLOAD_TIMEOUT_MS: milliseconds({ default: 3_600_000, doc: 'Longest time that a streamed upload may take.' }),
+  KEEP_ALIVE_TIMEOUT_MS: milliseconds({
+    default: 90_000,
+    doc: "How long an idle caller's connection stays open. Longer than the 60 s and 75 s of proxies in front, or they reuse connections that are just closing.",
+  }),
+
+  MAX_BODY_BYTES: bytes({ default: 10_485_760, doc: 'Largest JSON body.' }),
+  MAX_BUFFERED_BYTES: bytes({
+    default: 268_435_456,
+    doc: 'All buffered bodies together; beyond, requests get 503.',
+  }),
+  MAX_UPLOAD_BYTES: bytes({ default: 536_870_912, doc: 'Largest multipart or upload/ body; these are streamed.' }),
+
+  HTTPS_PROXY: text({
+    doc: 'Proxy to https upstreams, such as http://user:password@proxy:3128. Loopback is never proxied.',
+    secret: true,
+  }),
+  HTTP_PROXY: text({ doc: 'Proxy to http upstreams.', secret: true }),
+  NO_PROXY: text({ doc: 'Hosts that are reached directly, with commas; a domain counts for those below it.' }),
+} satisfies Variables
+
+/** The relay's environment variables. */
+export const relayVariables: Variables = table
+
+type Values = ValuesOf<typeof table>
+
+/** How long the relay waits for what, in ms. */
+export interface Timeouts {
+  readonly requestMs: number
+  readonly maxRequestMs: number
+  readonly streamIdleMs: number
+  readonly drainMs: number
+  readonly connectMs: number
+  readonly headersMs: number
+  readonly bodyIdleMs: number
+  readonly bodyMs: number
+  readonly uploadMs: number
+  readonly keepAliveMs: number
+}
+
+/** How much the relay holds or lets through, in bytes. */
+export interface Limits {
+  readonly maxBodyBytes: number
+  readonly maxBufferedBytes: number
+  readonly maxUploadBytes: number
+}
+
+/** Proxies between the relay and the vendors. */
+export interface ProxySettings {
+  readonly https?: string | undefined
+  readonly http?: string | undefined
+  readonly no?: string | undefined
+}
+
+/** Everything a relay needs to know. */
+export interface RelayConfig {
+  readonly port: number
+  readonly host: string
+  readonly metricsPort: number
+  readonly logLevel: LogLevel
+  readonly tokens: readonly TokenConfig[]
+  readonly vendors: readonly VendorConfig[]
+  readonly allowedIps: AddressSet
+  readonly trustedProxies: AddressSet
+  readonly publicUrl?: URL | undefined
+  readonly proxy: ProxySettings
+  readonly timeouts: Timeouts
+  readonly limits: Limits
+  /** Files that tokens and keys came from; when one changes, they are read again. */
+  readonly files: readonly string[]
+}
+
+/**
+ * Reads the configuration from the environment and the files it names.
+ *
+ * @throws {ConfigError} naming each variable or field at fault and the fix.
+ */
+export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
+  const values = readVariables(table, withLowerCaseProxies(env))
+  const file = values.RELAY_CONFIG === undefined ? undefined : readConfigFile(values.RELAY_CONFIG, env)
+  const config: RelayConfig = {
+    port: values.PORT,
+    host: values.HOST,
+    metricsPort: values.METRICS_PORT,
+    logLevel: values.LOG_LEVEL,
+    tokens: [...tokensOf(values), ...(file?.tokens ?? [])],
+    vendors: [...builtInVendors(values), ...(file?.vendors ?? [])],
+    allowedIps: addressSet(values.RELAY_ALLOWED_IPS ?? []),
+    trustedProxies: addressSet(values.TRUSTED_PROXIES ?? []),
+    publicUrl: values.PUBLIC_URL,
+    proxy: { https: values.HTTPS_PROXY, http: values.HTTP_PROXY, no: values.NO_PROXY },
+    timeouts: timeoutsOf(values),
+    limits: {
+      maxBodyBytes: values.MAX_BODY_BYTES,
+      maxBufferedBytes: values.MAX_BUFFERED_BYTES,
+      maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    },
+    files: [...secretFiles(env), ...(file?.files ?? [])],
+  }
+  requireSense(config)
+  return config
+}
+
+// curl and most programs read these names in lower case too.
+function withLowerCaseProxies(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { https_proxy, http_proxy, no_proxy } = env
+  return { HTTPS_PROXY: https_proxy, HTTP_PROXY: http_proxy, NO_PROXY: no_proxy, ...env }
+}
+
+const tokensOf = ({ RELAY_TOKENS = [] }: Values): TokenConfig[] =>
+  RELAY_TOKENS.map(({ name, secret }) => ({ name, token: secret }))
+
+function timeoutsOf(values: Values): Timeouts {
+  return {
+    requestMs: values.REQUEST_TIMEOUT_MS,
+    maxRequestMs: values.MAX_REQUEST_TIMEOUT_MS,
+    streamIdleMs: values.STREAM_IDLE_TIMEOUT_MS,
+    drainMs: values.DRAIN_TIMEOUT_MS,
+    connectMs: values.CONNECT_TIMEOUT_MS,
+    headersMs: values.HEADERS_TIMEOUT_MS,
+    bodyIdleMs: values.BODY_IDLE_TIMEOUT_MS,
+    bodyMs: values.BODY_TIMEOUT_MS,
+    uploadMs: values.UPLOAD_TIMEOUT_MS,
+    keepAliveMs: values.KEEP_ALIVE_TIMEOUT_MS,
+  }
+}
+
+function secretFiles(env: NodeJS.ProcessEnv): string[] {
+  return Object.entries<Variable<unknown>>(table)
+    .filter(([, variable]) => variable.secret === true)
+    .map(([name]) => env[`${name}_FILE`] ?? '')
+    .filter((path) => path !== '')
+}
+
+function requireSense({ tokens, vendors, timeouts, limits }: RelayConfig): void {
+  const faults: string[] = []
+  if (tokens.length === 0) {
+    faults.push(
+      'RELAY_TOKENS is missing: without a token anyone could spend your keys. Set it to name:token, with a token such as `openssl rand -hex 24` prints.',
+    )
+  }
+  for (const name of repeated(tokens.map((token) => token.name))) faults.push(`the token name "${name}" is used twice`)
+  for (const name of repeated(vendors.map((vendor) => vendor.name))) {
+    faults.push(`the vendor name "${name}" is used twice; openai, anthropic and gemini are built in`)
+  }
+  for (const fault of unknownVendors(tokens, vendors)) faults.push(fault)
+  if (timeouts.requestMs > timeouts.maxRequestMs) {
+    faults.push('REQUEST_TIMEOUT_MS must not be above MAX_REQUEST_TIMEOUT_MS: raise the latter or lower the former')
+  }
+  if (limits.maxBodyBytes > limits.maxBufferedBytes) {
+    faults.push('MAX_BODY_BYTES must not be above MAX_BUFFERED_BYTES: raise the latter or lower the former')
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+}
+
+function unknownVendors(tokens: readonly TokenConfig[], vendors: readonly VendorConfig[]): string[] {
+  const known = new Set(vendors.map(({ name }) => name))
+  return tokens.flatMap(({ name, vendors: allowed = [] }) =>
+    allowed
+      .filter((vendor) => !known.has(vendor))
+      .map((vendor) => `the token "${name}" may call "${vendor}", which is no vendor here`),
+  )
+}
+
+const repeated = (names: readonly string[]): string[] => names.filter((name, index) => names.indexOf(name) !== index)

@@ -1,0 +1,170 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What a copy needs of the side that it copies from. */
+export interface Source {
+  pause(): void
+  resume(): void
+}
+
+/**
+ * Copies a vendor's answer to the caller: pieces that one socket read brought go out in one write, an answer that is
+ * there in one piece in one call, and a caller that reads slowly pauses the vendor.
+ */
+export class Copy {
+  readonly #response: ServerResponse
+  readonly #stallMs: number
+  readonly #onStall: () => void
+  #source: Source | undefined
+  #length = -1
+  #queue: Buffer[] | undefined
+  #queuedBytes = 0
+  #last: Buffer | undefined
+  #trailers: [string, string][] | undefined
+  #ending = false
+  #waiting = false
+  #stallTimer: NodeJS.Timeout | undefined
+
+  /**
+   * @param stallMs how long the caller may leave what was written unread.
+   * @param onStall called once when it does.
+   */
+  constructor(response: ServerResponse, stallMs: number, onStall: () => void) {
+    this.#response = response
+    this.#stallMs = stallMs
+    this.#onStall = onStall
+  }
+
+  /**
+   * Sends the head: with the body's first bytes when these are there in the same turn, else alone.
+   *
+   * @param reason reason phrase, passed on as it is.
+   * @param length Content-Length, or -1.
+   */
+  head(status: number, reason: string, headers: string[], length: number): void {
+    this.#length = length
+    const response = this.#response
+    response.sendDate = false
+    if (/^[\x20-\x7e]*$/.test(reason)) response.writeHead(status, reason, headers)
+    else response.writeHead(status, headers)
+    process.nextTick(flush, this)
+  }
+
+  data(chunk: Buffer, source: Source): void {
+    if (chunk.length === this.#length) {
+      this.#finish(chunk)
+      return
+    }
+    this.#source = source
+    this.#queuedBytes += chunk.length
+    if (this.#queue !== undefined) {
+      this.#queue.push(chunk)
+      return
+    }
+    this.#queue = [chunk]
+    process.nextTick(flush, this)
+  }
+
+  /** The answer is whole. */
+  end(trailers?: [string, string][] | undefined): void {
+    if (this.#ending) return
+    this.#trailers = trailers
+    if (this.#queue === undefined) this.#finish()
+    else this.#ending = true
+  }
+
+  /** Sends what is queued and tells the caller, in the vendor's own event where one fits, that the rest will not come. */
+  breakOff(event: string | undefined): void {
+    this.#ending = false
+    this.flush()
+    this.stop()
+    const response = this.#response
+    if (event === undefined || !response.chunkedEncoding || !endsAnEvent(this.#last)) {
+      this.#cut()
+      return
+    }
+    // Whoever does not read the event is cut all the same.
+    const timer = setTimeout(() => response.destroy(), 1000)
+    response.write(event, () => {
+      clearTimeout(timer)
+      response.destroy()
+    })
+  }
+
+  /** Drops the timers; the answer is over. */
+  stop(): void {
+    clearTimeout(this.#stallTimer)
+  }
+
+  /** Writes what is queued, or the head when nothing is. */
+  flush(): void {
+    const response = this.#response
+    if (response.destroyed || response.writableEnded) return
+    const chunk = this.#takeQueue()
+    if (chunk === undefined) response.flushHeaders()
+    else if (this.#ending) this.#finish(chunk)
+    else if (!response.write(chunk)) this.#wait()
+  }
+
+  #takeQueue(): Buffer | undefined {
+    const queue = this.#queue
+    if (queue === undefined) return undefined
+    const [first] = queue
+    const chunk = queue.length === 1 && first !== undefined ? first : Buffer.concat(queue, this.#queuedBytes)
+    this.#queue = undefined
+    this.#queuedBytes = 0
+    this.#last = chunk
+    return chunk
+  }
+
+  #finish(chunk?: Buffer): void {
+    this.#ending = true
+    const response = this.#response
+    if (this.#trailers !== undefined && response.chunkedEncoding) response.addTrailers(this.#trailers)
+    response.end(chunk)
+    if (response.writableLength > UNREAD_BYTES) this.#watchCaller()
+  }
+
+  #wait(): void {
+    this.#source?.pause()
+    if (this.#waiting) return
+    this.#waiting = true
+    this.#watchCaller()
+    this.#response.once('drain', () => {
+      this.#waiting = false
+      clearTimeout(this.#stallTimer)
+      this.#source?.resume()
+    })
+  }
+
+  #watchCaller(): void {
+    clearTimeout(this.#stallTimer)
+    this.#stallTimer = setTimeout(this.#onStall, this.#stallMs)
+  }
+
+  /** Ends the connection so that what was sent cannot be taken for a whole answer. */
+  #cut(): void {
+    const { socket, chunkedEncoding } = this.#response
+    // Length and chunks betray a missing rest. A caller that reads up to the close has only a reset to tell by.
+    if (socket === null || chunkedEncoding || this.#length !== -1) this.#response.destroy()
+    else resetSocket(socket)
+  }
+}
+
+/** Unread answers from this size on are watched after their end; smaller ones are in the kernel. */
+const UNREAD_BYTES = 16_384
+
+const flush = (copy: Copy): void => copy.flush()
+
+function endsAnEvent(chunk: Buffer | undefined): boolean {
+  // Nothing sent yet is as good as the end of an event.
+  if (chunk === undefined) return true
+  const end = chunk.subarray(-4).toString('latin1')
+  return end.endsWith('\n\n') || end === '\r\n\r\n'
+}
+
+function resetSocket(socket: Socket): void {
+  // TLS sockets cannot be reset as such; their end without a close_notify is no clean one either.
+  if ('encrypted' in socket) socket.destroy()
+  else socket.resetAndDestroy()
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { HEADERS } from '@llm-ferry/sdk'
+import type { PoolKey } from './keys.ts'
+import type { Token } from './tokens.ts'
+import type { Vendor } from './vendor.ts'
+
+/** How an exchange ended. */
+export type Outcome =
+  /** The vendor's answer, whatever its status, reached the caller whole. */
+  | 'completed'
+  /** The relay answered with an error of its own. */
+  | 'refused'
+  /** The caller left before the end. */
+  | 'client_closed'
+  /** The caller left its answer unread for too long. */
+  | 'client_stalled'
+  /** The vendor's answer broke off after its head. */
+  | 'upstream_truncated'
+  /** The relay's time to drain was over. */
+  | 'drained'
+
+/**
+ * One request and its answer, with what the access line and the metrics say of it. Times are `performance.now()`.
+ */
+export class Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly id: string
+  readonly startedAt: number = performance.now()
+  /** Where it came from, proxies seen through. */
+  address = ''
+  vendor: Vendor | undefined
+  token: Token | undefined
+  key: PoolKey | undefined
+  /** Path without query and credentials; for the access line. */
+  path = ''
+  operation = ''
+  /** Whether the vendor may have seen the request. */
+  reached = false
+  status = 0
+  outcome: Outcome | undefined
+  errorCode: string | undefined
+  vendorRequestId: string | undefined
+  bytesIn = 0
+  bytesOut = 0
+  /** When the request went to the vendor, its head came, its first byte came. */
+  sentAt: number | undefined
+  headAt: number | undefined
+  firstByteAt: number | undefined
+  /** Ends the vendor's side; set while there is one. */
+  abort: ((reason: Outcome) => void) | undefined
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request
+    this.response = response
+    this.id = requestId(request)
+  }
+
+  get isClosed(): boolean {
+    return this.response.destroyed
+  }
+}
+
+// A BFF in front gives its own id, so that one id leads through the logs of both hops.
+function requestId({ headers }: IncomingMessage): string {
+  const given = headers[HEADERS.requestId]
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{8,64}$/.test(given)
+    ? given
+    : `req_${randomUUID().replaceAll('-', '')}`
+}

@@ -1,0 +1,150 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { clientAddress, type Logger, listen, type Registry } from '@llm-ferry/kit'
+import { FerryError } from '@llm-ferry/sdk'
+import { createAccessLog } from './access-log.ts'
+import { authenticate } from './authenticate.ts'
+import { BodyBudget } from './body.ts'
+import type { RelayConfig } from './config.ts'
+import { refuse, toFerryError } from './errors.ts'
+import { Exchange } from './exchange.ts'
+import { type Call, forward } from './forward.ts'
+import { InFlight } from './in-flight.ts'
+import { serveProbe } from './probes.ts'
+import { createRelayServer } from './server.ts'
+import { proxyTarget, upstreamPath } from './target.ts'
+import { createTelemetry } from './telemetry.ts'
+import { Tokens } from './tokens.ts'
+import { openVendor, replaceKeys, type Vendor } from './vendor.ts'
+
+/** What a relay needs besides its configuration. */
+export interface RelayDeps {
+  readonly log: Logger
+  /** Where its metrics go. */
+  readonly registry: Registry
+}
+
+/** A relay. */
+export interface Relay {
+  /** Serves one request; for servers other than {@link server}. */
+  readonly handler: (request: IncomingMessage, response: ServerResponse) => void
+  readonly server: Server
+  /** Starts to listen and returns the port in use. */
+  listen(): Promise<number>
+  /** Takes over tokens and keys from a configuration read anew; all else needs a restart. */
+  reload(config: RelayConfig): void
+  /** Refuses new requests, lets those that run end (up to the drain timeout), and closes everything. */
+  stop(): Promise<void>
+}
+
+/** More headers than any SDK sends. */
+const MAX_HEADERS = 128
+
+/** Builds a relay. Nothing listens before {@link Relay.listen}. */
+export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): Relay {
+  const { timeouts } = config
+  const vendors = new Map(
+    config.vendors.map((vendor) => [vendor.name, openVendor(vendor, timeouts.connectMs, config.proxy)]),
+  )
+  const tokens = new Tokens(config.tokens)
+  const budget = new BodyBudget(config.limits.maxBufferedBytes)
+  const inFlight = new InFlight()
+  const telemetry = createTelemetry(registry, vendors, inFlight, budget)
+  const accessLog = createAccessLog(log)
+  warnOfMissingKeys(vendors, log)
+
+  const handler = (request: IncomingMessage, response: ServerResponse): void => {
+    const exchange = new Exchange(request, response)
+    inFlight.add(exchange)
+    response.once('close', () => {
+      settle(exchange)
+      inFlight.remove(exchange)
+      telemetry.record(exchange)
+      accessLog.write(exchange)
+    })
+    try {
+      if (serveProbe(exchange, inFlight.isDraining)) return
+      forward(exchange, admit(exchange), config, budget)
+    } catch (error) {
+      const fault = toFerryError(error)
+      if (fault.code === 'internal_error') log.error({ err: error, requestId: exchange.id }, 'request_failed')
+      refuse(exchange, fault)
+    }
+  }
+
+  /** Everything that is decided before the body: who asks, for which vendor, by which path, with which key. */
+  function admit(exchange: Exchange): Call {
+    const { request } = exchange
+    const target = proxyTarget(request.url ?? '')
+    exchange.address = addressOf(request)
+    if (target === undefined) throw new FerryError('not_found', 'There is no such route. Try /proxy/{vendor}/{path}.')
+    const vendor = vendors.get(target.vendor)
+    if (vendor === undefined) throw new FerryError('vendor_not_found', 'No vendor of this name is configured.')
+    exchange.vendor = vendor
+    checkHead(request)
+    if (!config.allowedIps.isEmpty && !config.allowedIps.has(exchange.address)) {
+      throw new FerryError('permission_denied', 'Your address may not use this service.')
+    }
+    const token = authenticate(request, target.query, vendor, tokens)
+    exchange.token = token
+    const { path, operation } = upstreamPath(target.path, vendor.prefix, vendor.version)
+    exchange.path = path
+    exchange.operation = operation
+    token.authorize(vendor.name)
+    if (inFlight.isDraining) throw new FerryError('draining', 'The relay is about to stop. Try again.')
+    return { vendor, token, path, query: target.query }
+  }
+
+  function addressOf(request: IncomingMessage): string {
+    const forwardedFor = request.headers['x-forwarded-for']
+    return clientAddress(request.socket.remoteAddress ?? '', String(forwardedFor ?? ''), config.trustedProxies)
+  }
+
+  const server = createRelayServer(config, handler, inFlight)
+  return {
+    handler,
+    server,
+    listen: () => listen(server, config.port, config.host),
+    reload: (next) => reload(next, tokens, vendors, log),
+    async stop() {
+      inFlight.drain()
+      server.closeIdleConnections()
+      await inFlight.emptied(timeouts.drainMs)
+      inFlight.cutAll()
+      server.close()
+      server.closeAllConnections()
+      await Promise.all([...vendors.values()].map(({ upstream }) => upstream.destroy()))
+    },
+  }
+}
+
+// TRACE would echo the vendor's key to the caller.
+function checkHead({ method, rawHeaders }: IncomingMessage): void {
+  if (method === 'TRACE' || method === 'CONNECT') {
+    throw new FerryError('method_not_allowed', `The method ${method} is not allowed.`)
+  }
+  if (rawHeaders.length > 2 * MAX_HEADERS) {
+    throw new FerryError('headers_too_large', `The request has more than ${MAX_HEADERS} headers.`)
+  }
+}
+
+/** Says how an exchange ended, and ends the vendor's side when the caller left early. */
+function settle(exchange: Exchange): void {
+  if (exchange.response.writableFinished) exchange.outcome ??= 'completed'
+  else exchange.outcome ??= 'client_closed'
+  exchange.abort?.('client_closed')
+}
+
+function warnOfMissingKeys(vendors: ReadonlyMap<string, Vendor>, log: Logger): void {
+  for (const { name, keys, keyHint } of vendors.values()) {
+    if (keys.isEmpty) log.warn({ vendor: name, set: keyHint }, 'vendor_without_key')
+  }
+}
+
+function reload(next: RelayConfig, tokens: Tokens, vendors: ReadonlyMap<string, Vendor>, log: Logger): void {
+  tokens.replace(next.tokens)
+  for (const { name, keys } of next.vendors) {
+    const vendor = vendors.get(name)
+    if (vendor !== undefined) replaceKeys(vendor, keys)
+  }
+  log.info({ tokens: next.tokens.length }, 'configuration_reloaded')
+}
