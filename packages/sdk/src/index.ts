@@ -1,4 +1,13 @@
+export type { Chat } from './chat.ts'
+export { createFerry, type Ferry } from './client.ts'
+export { type EmbeddingsParams, EmbeddingsResult } from './embeddings.ts'
 export { FerryError, type FerryErrorOptions } from './errors.ts'
+export type * from './events.ts'
+export type { ErrorEvent, FerryHooks, FinishEvent, RequestEvent, ResponseEvent, RetryEvent } from './hooks.ts'
+export type { CallMeta } from './meta.ts'
+export type { CallOptions, FerryOptions, Fetch, SharedOptions } from './options.ts'
+export type { ChatInputMessage, ChatParams } from './params.ts'
+export { ChatResult } from './result.ts'
 export type {
   Annotation,
   AssistantMessage,
@@ -25,3 +34,4 @@ export type { Embedding, EmbeddingsRequest, EmbeddingsResponse } from './schema/
 export { ERRORS, type ErrorCode, type ErrorSpec, isErrorCode } from './schema/errors.ts'
 export { HEADERS } from './schema/headers.ts'
 export type { Model, ModelCapabilities, ModelList, ModelPrice } from './schema/models.ts'
+export { ChatStream } from './stream.ts'

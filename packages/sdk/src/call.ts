@@ -1,0 +1,213 @@
+import ky, { isHTTPError, isTimeoutError, type KyResponse, type ResponsePromise } from 'ky'
+import { FerryError } from './errors.ts'
+import { answeredError, requestIdOf, toldToRetry } from './failure.ts'
+import { leaveCall, userHeader } from './leave.ts'
+import { type CallMeta, readMeta } from './meta.ts'
+import { connectionError, lostError, timeoutError } from './network.ts'
+import { type CallOptions, type CallSettings, callSettings, type Settings } from './options.ts'
+import { retryPause } from './retry.ts'
+import { HEADERS } from './schema/headers.ts'
+
+/** What to call. */
+export interface Target {
+  readonly method: 'GET' | 'POST'
+  /** Below the server's root, such as `/v1/models`. */
+  readonly path: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly accept?: 'application/json' | 'text/event-stream'
+}
+
+/** One call: its attempts, its deadline, and its end. ky runs the attempts; what is sent and when to repeat is here. */
+export class Call {
+  readonly options: CallSettings
+  readonly #settings: Settings
+  readonly #target: Target
+  readonly #url: string
+  readonly #body: string | undefined
+  readonly #key: string | undefined
+  readonly #signal: AbortSignal | undefined
+  readonly #controller = new AbortController()
+  readonly #startedAt = performance.now()
+  #attempts = 0
+  #pauseMs = 0
+  #over = false
+
+  constructor(settings: Settings, target: Target, options: CallOptions = {}) {
+    this.options = callSettings(settings.shared, options)
+    this.#settings = settings
+    this.#target = target
+    this.#url = settings.root + target.path
+    this.#body = target.body === undefined ? undefined : JSON.stringify(target.body)
+    this.#key = target.method === 'POST' ? (options.idempotencyKey ?? crypto.randomUUID()) : undefined
+    this.#signal = options.signal
+    if (options.signal?.aborted) this.#controller.abort(options.signal.reason)
+    else options.signal?.addEventListener('abort', this.#onAbort)
+  }
+
+  /** Time left until the deadline, in ms. */
+  get remainingMs(): number {
+    return this.options.deadlineMs - (performance.now() - this.#startedAt)
+  }
+
+  /** The head of the answer. */
+  async open(): Promise<Response> {
+    try {
+      return await this.#start()
+    } catch (error) {
+      throw this.fail(error)
+    }
+  }
+
+  /** The whole answer, as JSON. */
+  async json(): Promise<{ readonly value: unknown; readonly meta: CallMeta }> {
+    let response: KyResponse | undefined
+    try {
+      const pending = this.#start()
+      response = await pending
+      const value: unknown = parse(await pending.text(), response)
+      const meta = readMeta(response.headers, this.retries)
+      this.finish(meta)
+      return { value, meta }
+    } catch (error) {
+      throw this.fail(error, response)
+    }
+  }
+
+  /** Retries made so far. */
+  get retries(): number {
+    return Math.max(0, this.#attempts - 1)
+  }
+
+  /** The answer is complete. */
+  finish(meta: CallMeta): void {
+    if (this.#over) return
+    this.#end()
+    const durationMs = performance.now() - this.#startedAt
+    this.#settings.hooks.afterFinish?.({ method: this.#target.method, url: this.#url, meta, durationMs })
+  }
+
+  /** Leaves the call: the connection is closed, and the server told, so that the vendor's work ends at once. */
+  cancel(reason?: unknown): void {
+    if (this.#over) return
+    this.#end()
+    this.#controller.abort(reason)
+    if (this.#key !== undefined && this.#attempts > 0) leaveCall(this.#settings, this.#key, this.options.user)
+  }
+
+  /** The call has failed: gives what to throw. The connection, if any is left, is closed. */
+  fail(error: unknown, response?: Response): unknown {
+    if (this.#signal?.aborted) {
+      this.cancel(this.#signal.reason)
+      return this.#signal.reason
+    }
+    const failure = this.#explain(error, response)
+    if (this.#over) return failure
+    if (mayStillRun(failure) && !isHTTPError(error)) this.cancel(failure)
+    this.#end()
+    if (FerryError.is(failure)) this.#reportFailure(failure)
+    return failure
+  }
+
+  #start(): ResponsePromise {
+    this.#controller.signal.throwIfAborted()
+    return ky(this.#url, {
+      method: this.#target.method,
+      headers: this.#headers(),
+      signal: this.#controller.signal,
+      redirect: 'manual',
+      timeout: this.options.attemptTimeoutMs ?? false,
+      totalTimeout: this.options.deadlineMs,
+      fetch: (request) => this.#attempt(request instanceof Request ? request : new Request(request)),
+      retry: {
+        limit: this.options.maxRetries,
+        methods: ['get', 'post'],
+        backoffLimit: Number.POSITIVE_INFINITY,
+        shouldRetry: ({ error, retryCount }) => this.#shouldRetry(error, retryCount),
+        delay: () => this.#pauseMs,
+      },
+    })
+  }
+
+  #headers(): Record<string, string> {
+    const { user, headers } = this.options
+    return {
+      accept: this.#target.accept ?? 'application/json',
+      ...(this.#body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(this.#key === undefined ? {} : { 'idempotency-key': this.#key }),
+      ...userHeader(user),
+      ...headers,
+    }
+  }
+
+  // ky gets no body, which it would tee for retries, and its `afterResponse` hook, which tees the answer, is not used.
+  async #attempt({ headers, signal }: Request): Promise<Response> {
+    const { method } = this.#target
+    const about = { method, url: this.#url, attempt: ++this.#attempts, headers }
+    if (!headers.has('authorization')) headers.set('authorization', `Bearer ${await this.#settings.apiKey()}`)
+    if (this.options.timeoutMs !== undefined) headers.set(HEADERS.timeoutMs, String(Math.ceil(this.remainingMs)))
+    await this.#settings.hooks.beforeRequest?.(about)
+    const startedAt = performance.now()
+    const response = await this.#fetch({ method, headers, signal, redirect: 'manual', body: this.#body ?? null })
+    const { status } = response
+    const durationMs = performance.now() - startedAt
+    await this.#settings.hooks.afterResponse?.({ ...about, status, headers: response.headers, durationMs })
+    return response
+  }
+
+  async #fetch(init: RequestInit): Promise<Response> {
+    try {
+      return await this.#settings.fetch(this.#url, init)
+    } catch (error) {
+      throw init.signal?.aborted ? error : connectionError(error, this.#target.method)
+    }
+  }
+
+  async #shouldRetry(cause: Error, retry: number): Promise<boolean> {
+    const error = this.#explain(cause)
+    if (this.#signal?.aborted || !FerryError.is(error)) return false
+    const told = isHTTPError(cause) ? toldToRetry(cause.response.headers) : undefined
+    const pauseMs = retryPause({ error, told, retry, remainingMs: this.remainingMs })
+    if (pauseMs === undefined) return false
+    this.#pauseMs = pauseMs
+    const { method } = this.#target
+    await this.#settings.hooks.beforeRetry?.({ method, url: this.#url, attempt: this.#attempts, error, pauseMs })
+    return true
+  }
+
+  #explain(error: unknown, response?: Response): unknown {
+    if (FerryError.is(error)) return error
+    if (isHTTPError(error)) return answeredError(error.response.status, error.response.headers, error.data)
+    if (isTimeoutError(error)) return timeoutError(error)
+    if (response) return lostError(error, requestIdOf(response.headers))
+    return error
+  }
+
+  #reportFailure(error: FerryError): void {
+    const { method } = this.#target
+    this.#settings.hooks.beforeError?.({ method, url: this.#url, attempts: this.#attempts, error })
+  }
+
+  readonly #onAbort = (): void => {
+    this.cancel(this.#signal?.reason)
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+}
+
+// After a connection that was never made there is nothing to leave.
+function mayStillRun(failure: unknown): boolean {
+  return !FerryError.is(failure) || failure.code !== 'upstream_unreachable' || !failure.isRetryable
+}
+
+function parse(text: string, response: Response): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const requestId = requestIdOf(response.headers)
+    throw new FerryError('upstream_invalid', 'The answer is not JSON; is `baseURL` right?', { cause, requestId })
+  }
+}

@@ -1,0 +1,46 @@
+import { Call } from './call.ts'
+import { type Chat, createChat } from './chat.ts'
+import { type EmbeddingsParams, type EmbeddingsResult, embed } from './embeddings.ts'
+import { FerryError } from './errors.ts'
+import { type CallOptions, clientSettings, type FerryOptions, type Settings } from './options.ts'
+import type { Model } from './schema/models.ts'
+
+/** A client of one BFF. Stateless: make one, share it. */
+export interface Ferry {
+  /** Chats. */
+  readonly chat: Chat
+  /** Models that your key may call. */
+  models(options?: CallOptions): Promise<readonly Model[]>
+  /**
+   * Turns texts into vectors.
+   *
+   * @example
+   * const { vectors } = await ferry.embeddings({ model: 'openai/text-embedding-3-small', input: ['渡口', 'ferry'] })
+   */
+  embeddings(params: EmbeddingsParams, options?: CallOptions): Promise<EmbeddingsResult>
+}
+
+/**
+ * Makes a client.
+ *
+ * Throws a FerryError `invalid_request` when an option is malformed; `param` names it.
+ *
+ * @example
+ * const ferry = createFerry({ baseURL: 'https://llm.example.cn', apiKey: process.env.FERRY_API_KEY })
+ * const { text } = await ferry.chat({ model: 'openai/gpt-5-mini', messages: [{ role: 'user', content: 'Hi' }] })
+ */
+export function createFerry(options: FerryOptions): Ferry {
+  const settings = clientSettings(options)
+  return {
+    chat: createChat(settings),
+    models: (call) => listModels(settings, call),
+    embeddings: (params, call) => embed(settings, params, call),
+  }
+}
+
+async function listModels(settings: Settings, options?: CallOptions): Promise<readonly Model[]> {
+  const { value, meta } = await new Call(settings, { method: 'GET', path: '/v1/models' }, options).json()
+  if (typeof value === 'object' && value !== null && 'data' in value && Array.isArray(value.data)) return value.data
+  const { requestId } = meta
+  throw new FerryError('upstream_invalid', 'The answer is no list of models; is `baseURL` right?', { requestId })
+}
