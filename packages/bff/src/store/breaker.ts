@@ -1,0 +1,44 @@
+import { StoreUnavailable } from './store.ts'
+
+/** Answers that may stay away in a row before calls stop waiting for more. */
+const TIMEOUTS_BEFORE_REST = 3
+const REST_MS = 1000
+
+/**
+ * Bounds the wait for each answer, and stops waiting altogether for a while when answers stay away: a Redis that hangs
+ * costs a few calls the wait, not every call.
+ */
+export class Breaker {
+  #timeouts = 0
+  #restsUntil = 0
+
+  /** @param toFault names what `work` throws. */
+  async run<T>(work: () => Promise<T>, timeoutMs: number, toFault: (error: unknown) => StoreUnavailable): Promise<T> {
+    if (performance.now() < this.#restsUntil)
+      throw new StoreUnavailable('timeout', 'Redis has not answered for a while')
+    try {
+      const value = await within(work(), timeoutMs)
+      this.#timeouts = 0
+      return value
+    } catch (error) {
+      const fault = toFault(error)
+      this.#note(fault)
+      throw fault
+    }
+  }
+
+  #note({ fault }: StoreUnavailable): void {
+    this.#timeouts = fault === 'timeout' ? this.#timeouts + 1 : 0
+    // While it rests no call gets through; the first one after it decides whether it rests again.
+    if (this.#timeouts >= TIMEOUTS_BEFORE_REST) this.#restsUntil = performance.now() + REST_MS
+  }
+}
+
+/** ioredis bounds a command from when it is written; commands that wait for a pipeline before them are bounded here. */
+function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(new StoreUnavailable('timeout', `Redis did not answer within ${timeoutMs} ms`))
+    const timer = setTimeout(late, timeoutMs)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}

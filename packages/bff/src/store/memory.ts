@@ -1,0 +1,33 @@
+import { MemoryState } from './memory-state.ts'
+import type { Store } from './store.ts'
+
+/**
+ * A store in this process: other processes do not see it, and it ends with the process.
+ *
+ * @param now the time in ms; never goes back. Default: the wall clock at the start, and from there on time that no
+ * change of the wall clock moves.
+ */
+export function createMemoryStore(now: () => number = steadyNow()): Store {
+  const state = new MemoryState()
+  const current = (): MemoryState => state.at(now())
+  return {
+    isShared: false,
+    run: async (procedure, keys, args) => {
+      const nowMs = Math.floor(now())
+      return procedure.local(state.at(nowMs), keys, args, nowMs)
+    },
+    get: async (key) => current().bytes(key),
+    set: async (key, value, { ttlMs, onlyIfAbsent = false }) => {
+      if (onlyIfAbsent && current().bytes(key) !== undefined) return false
+      current().set(key, value, ttlMs)
+      return true
+    },
+    delete: async (key) => current().delete(key),
+    close: async () => {},
+  }
+}
+
+function steadyNow(): () => number {
+  const base = Date.now() - performance.now()
+  return () => base + performance.now()
+}

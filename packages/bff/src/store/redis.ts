@@ -1,0 +1,102 @@
+import { Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis'
+import { Breaker } from './breaker.ts'
+import type { RedisAddress } from './redis-address.ts'
+import { type Procedure, type Reply, type Store, StoreUnavailable } from './store.ts'
+
+export interface RedisStoreOptions {
+  readonly address: RedisAddress
+  /** Longest wait for an answer, in ms. */
+  readonly timeoutMs: number
+  /** Told of connection errors; ioredis reconnects by itself. */
+  readonly onError: (error: Error) => void
+}
+
+type Client = Redis | Cluster
+type Command = (...args: (string | number)[]) => Promise<Reply>
+
+/** A store in Redis: a server, a master behind sentinels, or a cluster. Connects by itself, again and again. */
+export function createRedisStore({ address, timeoutMs, onError }: RedisStoreOptions): Store {
+  const client = connect(address, timeoutMs)
+  client.on('error', onError)
+  const commands = new Map<string, Command>()
+  const breaker = new Breaker()
+
+  function commandOf(procedure: Procedure): Command {
+    const known = commands.get(procedure.name)
+    if (known !== undefined) return known
+    client.defineCommand(procedure.name, { numberOfKeys: procedure.keyCount, lua: procedure.lua })
+    const command = (client as unknown as Record<string, Command>)[procedure.name]?.bind(client)
+    if (command === undefined) throw new Error(`ioredis has no command ${procedure.name}`)
+    commands.set(procedure.name, command)
+    return command
+  }
+
+  return {
+    isShared: true,
+    run: (procedure, keys, args) => breaker.run(() => commandOf(procedure)(...keys, ...args), timeoutMs, toFault),
+    get: (key) => breaker.run(async () => (await client.getBuffer(key)) ?? undefined, timeoutMs, toFault),
+    set: (key, value, { ttlMs, onlyIfAbsent = false }) => {
+      const set = onlyIfAbsent
+        ? () => client.set(key, value, 'PX', ttlMs, 'NX')
+        : () => client.set(key, value, 'PX', ttlMs)
+      return breaker.run(async () => (await set()) === 'OK', timeoutMs, toFault)
+    },
+    delete: (key) => breaker.run(async () => (await client.del(key)) > 0, timeoutMs, toFault),
+    close: async () => client.disconnect(),
+  }
+}
+
+function connect(address: RedisAddress, timeoutMs: number): Client {
+  const { nodes, username, password, database: db } = address
+  const [{ host, port }] = nodes
+  const credentials = { ...(username && { username }), ...(password && { password }) }
+  const tls = address.tls ? { tls: {} } : {}
+  if (address.kind === 'cluster') {
+    return new Cluster([...nodes], {
+      ...clusterOptions,
+      redisOptions: { ...common(timeoutMs), ...credentials, ...tls },
+    })
+  }
+  if (address.kind === 'sentinel' && address.master !== undefined) {
+    const sentinels = { sentinels: [...nodes], name: address.master, enableTLSForSentinelMode: address.tls }
+    return new Redis({ ...common(timeoutMs), ...credentials, ...tls, ...sentinels, db })
+  }
+  return new Redis({ ...common(timeoutMs), ...credentials, ...tls, host, port, db })
+}
+
+/** Longest pause between two attempts to connect, in ms. */
+const MAX_PAUSE_MS = 500
+
+function common(timeoutMs: number) {
+  return {
+    enableAutoPipelining: true,
+    // While there is no connection a command fails at once: nobody waits for Redis, and nothing that was given up is
+    // done later.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: Math.max(1000, timeoutMs),
+    commandTimeout: timeoutMs,
+    retryStrategy: (times: number) => Math.min(times * 50, MAX_PAUSE_MS),
+    sentinelRetryStrategy: (times: number) => Math.min(times * 50, MAX_PAUSE_MS),
+    // A master that was demoted refuses writes: the sentinels, asked again, name its successor.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    protocol: 2,
+  } satisfies RedisOptions
+}
+
+const clusterOptions: ClusterOptions = {
+  enableAutoPipelining: true,
+  enableOfflineQueue: false,
+  clusterRetryStrategy: (times) => Math.min(times * 50, MAX_PAUSE_MS),
+  slotsRefreshTimeout: 2000,
+  slotsRefreshInterval: 5000,
+}
+
+function toFault(error: unknown): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof ReplyError) return new StoreUnavailable('refused', `Redis refused: ${message}`, error)
+  if (message === 'Command timed out') return new StoreUnavailable('timeout', 'Redis did not answer in time', error)
+  return new StoreUnavailable('disconnected', `No connection to Redis: ${message}`, error)
+}

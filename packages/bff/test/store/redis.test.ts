@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually } from '../../../../test/testkit/eventually.ts'
+import { type RedisServer, startRedis } from '../../../../test/testkit/redis.ts'
+import { createRedisStore } from '../../src/store/redis.ts'
+import { parseRedisAddress } from '../../src/store/redis-address.ts'
+import { type Store, StoreUnavailable } from '../../src/store/store.ts'
+import { addWithin, storeContract } from './contract.ts'
+
+const TIMEOUT_MS = 150
+
+let server: RedisServer
+let store: Store
+
+beforeAll(async () => {
+  server = await startRedis()
+  store = createRedisStore({ address: parseRedisAddress(server.url), timeoutMs: TIMEOUT_MS, onError: () => {} })
+})
+
+afterAll(async () => {
+  await store.close()
+  await server.stop()
+})
+
+const fault = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => 'answered',
+    (error: unknown) => (error instanceof StoreUnavailable ? error.fault : error),
+  )
+
+const answers = (): Promise<boolean> =>
+  store.get('x').then(
+    () => true,
+    () => false,
+  )
+
+beforeEach(() => eventually('Redis answers', answers))
+
+describe('the store in Redis', () => {
+  storeContract(() => store)
+
+  test('runs its scripts on a server that has forgotten them', async () => {
+    await store.run(addWithin, ['{t}:flush'], ['1', '10'])
+    await server.command('SCRIPT FLUSH')
+    const replies = await Promise.all(Array.from({ length: 5 }, () => store.run(addWithin, ['{t}:flush'], ['1', '10'])))
+    expect(replies.map(([, used]) => used).sort()).toEqual([2, 3, 4, 5, 6])
+  })
+
+  test('says at once that there is no connection, and works again when there is', async () => {
+    await server.halt('SIGKILL')
+    await eventually('the lost connection is noticed', async () => !(await answers()))
+    const started = performance.now()
+    expect(await fault(store.run(addWithin, ['{t}:down'], ['1', '10']))).toBe('disconnected')
+    expect(performance.now() - started).toBeLessThan(TIMEOUT_MS)
+    await server.resume()
+    await eventually('Redis answers again', answers)
+    expect(await store.run(addWithin, ['{t}:down'], ['1', '10'])).toEqual(['added', 1])
+  })
+
+  test('waits no longer than the bound for a Redis that hangs, then stops waiting for a while', async () => {
+    server.freeze()
+    try {
+      const started = performance.now()
+      const faults = await Promise.all(Array.from({ length: 50 }, () => fault(store.get('x'))))
+      expect(new Set(faults)).toEqual(new Set(['timeout']))
+      expect(performance.now() - started).toBeLessThan(TIMEOUT_MS * 2)
+      const again = performance.now()
+      expect(await fault(store.get('x'))).toBe('timeout')
+      expect(performance.now() - again).toBeLessThan(50)
+    } finally {
+      server.thaw()
+    }
+    await sleep(1000)
+    await eventually('Redis answers again', answers)
+  })
+
+  test('takes a full Redis as one that is not there', async () => {
+    await server.command('CONFIG SET maxmemory 1')
+    try {
+      expect(await fault(store.set('full', 'x', { ttlMs: 1000 }))).toBe('refused')
+      expect(await fault(store.run(addWithin, ['{t}:full'], ['1', '10']))).toBe('refused')
+    } finally {
+      await server.command('CONFIG SET maxmemory 0')
+    }
+  })
+})
