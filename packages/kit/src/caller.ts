@@ -31,8 +31,10 @@ export function findCredential(
   const found: Found[] = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const place = headerPlace(rawHeaders[i] ?? '')
-    const value = place === undefined ? '' : (rawHeaders[i + 1] ?? '').trim()
-    if (place !== undefined && value !== '') found.push({ place, value })
+    if (place === undefined) continue
+    const value = (rawHeaders[i + 1] ?? '').trim()
+    if (place === 'subprotocol') found.push(...subprotocolCredentials(value))
+    else if (value !== '') found.push({ place, value })
   }
   if (query.includes('key')) found.push(...queryCredentials(query))
   return judge(found, places)
@@ -65,6 +67,18 @@ const PLACE_NAMES: Readonly<Record<CredentialPlace, string>> = {
   'api-key': 'the api-key header',
   'x-goog-api-key': 'the x-goog-api-key header',
   query: 'the query parameter "key"',
+  subprotocol: 'the WebSocket subprotocol',
+}
+
+/** What stands before a key in Sec-WebSocket-Protocol. */
+export const KEY_SUBPROTOCOL_PREFIX = 'openai-insecure-api-key.'
+
+function subprotocolCredentials(header: string): Found[] {
+  return header
+    .split(',')
+    .map((protocol) => protocol.trim())
+    .filter((protocol) => protocol.startsWith(KEY_SUBPROTOCOL_PREFIX))
+    .map((protocol) => ({ place: 'subprotocol', value: protocol.slice(KEY_SUBPROTOCOL_PREFIX.length) }))
 }
 
 // By length first: most headers are none of these, and this runs for each header of each request.
@@ -72,6 +86,7 @@ function headerPlace(name: string): CredentialPlace | undefined {
   if (name.length === 13) return name.toLowerCase() === 'authorization' ? 'authorization' : undefined
   if (name.length === 9) return name.toLowerCase() === 'x-api-key' ? 'x-api-key' : undefined
   if (name.length === 14) return name.toLowerCase() === 'x-goog-api-key' ? 'x-goog-api-key' : undefined
+  if (name.length === 22) return name.toLowerCase() === 'sec-websocket-protocol' ? 'subprotocol' : undefined
   if (name.length === 7) return name.toLowerCase() === 'api-key' ? 'api-key' : undefined
   return undefined
 }

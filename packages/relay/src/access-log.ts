@@ -25,14 +25,14 @@ function fieldsOf(exchange: Exchange): Record<string, unknown> {
   const { request, startedAt, sentAt, headAt, firstByteAt } = exchange
   return {
     requestId: exchange.id,
-    callerRequestId: request.headers['x-request-id'],
+    callerRequestId: plainId(request.headers['x-request-id']),
     vendorRequestId: exchange.vendorRequestId,
     tokenName: exchange.token?.name,
     address: exchange.address,
     vendor: exchange.vendor?.name,
     keyLabel: exchange.key?.label,
     method: request.method,
-    path: exchange.path,
+    path: exchange.path.slice(0, 200),
     status: statusOf(exchange),
     outcome: exchange.outcome,
     code: exchange.errorCode,
@@ -43,6 +43,10 @@ function fieldsOf(exchange: Exchange): Record<string, unknown> {
     totalMs: since(startedAt, performance.now()),
   }
 }
+
+// Whatever a stranger sends under this name, no credential has this form and length.
+const plainId = (id: string | string[] | undefined): string | undefined =>
+  typeof id === 'string' && /^[\w.:-]{1,64}$/.test(id) ? id : undefined
 
 const since = (from: number | undefined, to: number | undefined): number | undefined =>
   from === undefined || to === undefined ? undefined : Math.round((to - from) * 10) / 10

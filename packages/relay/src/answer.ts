@@ -1,5 +1,6 @@
 import { FerryError } from '@llm-ferry/sdk'
 import type { Dispatcher } from 'undici'
+import { contentLength, isChunked, keyRejected, nextSequence, rewriteField, trailerPairs } from './answer-facts.ts'
 import { Copy } from './copy.ts'
 import { refuse, upstreamError, upstreamReset, wireError } from './errors.ts'
 import type { Exchange, Outcome } from './exchange.ts'
@@ -21,8 +22,6 @@ export interface AnswerOptions {
   readonly idleMs: number
   /** Whether the wait for the head begins with the last byte of the request, as an upload takes its own time. */
   readonly waitsForUpload: boolean
-  /** Called once the request's bytes are no longer needed; again is harmless. */
-  readonly onSent: () => void
 }
 
 class Gone extends Error {}
@@ -49,7 +48,7 @@ export class Answer implements Dispatcher.DispatchHandler {
   constructor(options: AnswerOptions) {
     this.#options = options
     const { exchange, idleMs } = options
-    this.#copy = new Copy(exchange.response, idleMs, () => this.#giveUp('client_stalled'))
+    this.#copy = new Copy(exchange.request, exchange.response, idleMs, () => this.#giveUp('client_stalled'))
     if (!options.waitsForUpload) this.#startHeadTimer()
     exchange.abort = (reason) => this.#giveUp(reason)
   }
@@ -66,7 +65,7 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   onRequestSent(): void {
-    this.#options.onSent()
+    this.#options.exchange.reservation?.release()
     if (this.#options.waitsForUpload && this.#status === 0 && !this.#over) this.#startHeadTimer()
   }
 
@@ -255,58 +254,23 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   /** The vendor's own error event, where the answer is a stream of plain events. */
-  #errorEvent({ dialect }: Vendor, error: FerryError): string | undefined {
+  #errorEvent({ dialect }: Vendor, error: FerryError): ((tail: string) => string) | undefined {
     if (!this.#isEventStream || headerValue(this.#headers, 'content-encoding') !== undefined) return undefined
     const { exchange } = this.#options
-    return dialect.errorEvent(wireError(exchange, error), { operation: exchange.operation })
+    const { operation } = exchange
+    return (tail) => dialect.errorEvent(wireError(exchange, error), { operation, sequence: nextSequence(tail) })
   }
 
   #finish(): void {
     this.#over = true
     clearTimeout(this.#headTimer)
     this.#options.exchange.abort = undefined
-    this.#options.onSent()
+    this.#options.exchange.reservation?.release()
   }
 }
 
 const NO_SOURCE = { pause() {}, resume() {} }
 
-const keyRejected = (vendor: string): FerryError =>
-  new FerryError(
-    'vendor_key_rejected',
-    `${vendor} refused the key that the operator of this service has configured. Your own key is fine; tell the operator.`,
-  )
-
 // Errors of sockets; anything else before the head is the vendor's failure to speak HTTP, or ours to reach it.
 const isReset = (error: unknown): boolean =>
   ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes((error as { code?: string }).code ?? '')
-
-function contentLength(headers: readonly string[], status: number): number {
-  if (status === 204 || status === 304) return 0
-  const text = headerValue(headers, 'content-length')
-  return text === undefined ? -1 : Number(text)
-}
-
-function isChunked(raw: readonly Buffer[]): boolean {
-  for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]?.length === 17 && raw[i]?.toString('latin1').toLowerCase() === 'transfer-encoding') return true
-  }
-  return false
-}
-
-function trailerPairs(raw: Dispatcher.DispatchController['rawTrailers']): [string, string][] | undefined {
-  if (!Array.isArray(raw) || raw.length === 0) return undefined
-  const texts = raw.map((part) => part.toString('latin1'))
-  const pairs: [string, string][] = []
-  for (let i = 0; i + 1 < texts.length; i += 2) pairs.push([texts[i] ?? '', texts[i + 1] ?? ''])
-  return pairs
-}
-
-/** Rewrites the URL in a field of a JSON text, wherever the field stands; every other byte stays. */
-function rewriteField(text: string, name: string, rewrite: (url: string) => string | undefined): string {
-  const field = new RegExp(`("${name}"\\s*:\\s*")([^"\\\\]*)(")`, 'g')
-  return text.replace(field, (whole, before: string, url: string, after: string) => {
-    const rewritten = rewrite(url)
-    return rewritten === undefined ? whole : `${before}${rewritten}${after}`
-  })
-}

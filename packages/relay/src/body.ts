@@ -130,8 +130,6 @@ class Gathering implements Reservation {
     this.#timer = setTimeout(() => this.#fail(tooSlow()), this.#rules.idleMs)
     this.#request.on('data', (piece: Buffer) => this.#add(piece))
     if (this.#declared === undefined) this.#request.on('end', () => this.#finish())
-    this.#request.on('error', () => this.#stop())
-    this.#request.on('close', () => this.#stop())
   }
 
   release(): void {
@@ -216,7 +214,7 @@ export function streamBody(request: IncomingMessage, rules: BodyRules, onBytes: 
     else if (!body.push(piece)) request.pause()
   }
   request.on('data', onData)
-  request.once('end', () => body.push(null))
+  request.once('end', () => body.destroyed || body.push(null))
   request.once('close', () => {
     if (!request.complete) body.destroy(new FerryError('client_closed', 'The caller left before its body ended.'))
   })

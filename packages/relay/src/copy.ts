@@ -1,5 +1,6 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { readAway } from './linger.ts'
 
 /** What a copy needs of the side that it copies from. */
 export interface Source {
@@ -12,6 +13,7 @@ export interface Source {
  * there in one piece in one call, and a caller that reads slowly pauses the vendor.
  */
 export class Copy {
+  readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #stallMs: number
   readonly #onStall: () => void
@@ -22,6 +24,7 @@ export class Copy {
   #last: Buffer | undefined
   #trailers: [string, string][] | undefined
   #ending = false
+  #finished = false
   #waiting = false
   #stallTimer: NodeJS.Timeout | undefined
 
@@ -29,7 +32,8 @@ export class Copy {
    * @param stallMs how long the caller may leave what was written unread.
    * @param onStall called once when it does.
    */
-  constructor(response: ServerResponse, stallMs: number, onStall: () => void) {
+  constructor(request: IncomingMessage, response: ServerResponse, stallMs: number, onStall: () => void) {
+    this.#request = request
     this.#response = response
     this.#stallMs = stallMs
     this.#onStall = onStall
@@ -44,6 +48,8 @@ export class Copy {
   head(status: number, reason: string, headers: string[], length: number): void {
     this.#length = length
     const response = this.#response
+    // An answer that overtakes the request's body: how much of it still comes is not known, so the connection ends.
+    if (!this.#request.complete) response.shouldKeepAlive = false
     response.sendDate = false
     if (/^[\x20-\x7e]*$/.test(reason)) response.writeHead(status, reason, headers)
     else response.writeHead(status, headers)
@@ -73,19 +79,25 @@ export class Copy {
     else this.#ending = true
   }
 
-  /** Sends what is queued and tells the caller, in the vendor's own event where one fits, that the rest will not come. */
-  breakOff(event: string | undefined): void {
+  /**
+   * Sends what is queued and tells the caller that the rest will not come.
+   *
+   * @param event makes the vendor's own error event from the last bytes that were sent; absent where none fits.
+   */
+  breakOff(event: ((tail: string) => string) | undefined): void {
     this.#ending = false
     this.flush()
     this.stop()
     const response = this.#response
-    if (event === undefined || !response.chunkedEncoding || !endsAnEvent(this.#last)) {
-      this.#cut()
+    const tail = this.#last?.subarray(-TAIL_BYTES).toString('latin1') ?? ''
+    if (event === undefined || !response.chunkedEncoding || !endsAnEvent(tail)) {
+      // Not in this turn, in which the last bytes still wait to be written.
+      setImmediate(() => this.#cut())
       return
     }
     // Whoever does not read the event is cut all the same.
     const timer = setTimeout(() => response.destroy(), 1000)
-    response.write(event, () => {
+    response.write(event(tail), () => {
       clearTimeout(timer)
       response.destroy()
     })
@@ -99,7 +111,7 @@ export class Copy {
   /** Writes what is queued, or the head when nothing is. */
   flush(): void {
     const response = this.#response
-    if (response.destroyed || response.writableEnded) return
+    if (response.destroyed || response.writableEnded || this.#finished) return
     const chunk = this.#takeQueue()
     if (chunk === undefined) response.flushHeaders()
     else if (this.#ending) this.#finish(chunk)
@@ -119,10 +131,19 @@ export class Copy {
 
   #finish(chunk?: Buffer): void {
     this.#ending = true
+    this.#finished = true
     const response = this.#response
     if (this.#trailers !== undefined && response.chunkedEncoding) response.addTrailers(this.#trailers)
-    response.end(chunk)
+    if (this.#request.complete) response.end(chunk)
+    else this.#endWithRequest(chunk)
     if (response.writableLength > UNREAD_BYTES) this.#watchCaller()
+  }
+
+  #endWithRequest(chunk: Buffer | undefined): void {
+    const response = this.#response
+    if (chunk === undefined) response.flushHeaders()
+    else response.write(chunk)
+    readAway(this.#request, () => response.end())
   }
 
   #wait(): void {
@@ -154,14 +175,13 @@ export class Copy {
 /** Unread answers from this size on are watched after their end; smaller ones are in the kernel. */
 const UNREAD_BYTES = 16_384
 
+/** Enough of a stream's end to find the number of its last event. */
+const TAIL_BYTES = 16_384
+
 const flush = (copy: Copy): void => copy.flush()
 
-function endsAnEvent(chunk: Buffer | undefined): boolean {
-  // Nothing sent yet is as good as the end of an event.
-  if (chunk === undefined) return true
-  const end = chunk.subarray(-4).toString('latin1')
-  return end.endsWith('\n\n') || end === '\r\n\r\n'
-}
+// Nothing sent yet is as good as the end of an event.
+const endsAnEvent = (tail: string): boolean => tail === '' || tail.endsWith('\n\n') || tail.endsWith('\r\n\r\n')
 
 function resetSocket(socket: Socket): void {
   // TLS sockets cannot be reset as such; their end without a close_notify is no clean one either.

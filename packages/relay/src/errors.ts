@@ -38,6 +38,7 @@ function errorHeaders(exchange: Exchange, error: FerryError, dialect: Dialect, l
   // A call that the vendor may have billed is not to be repeated by an SDK on its own account.
   headers.push('x-should-retry', String(error.isRetryable && !exchange.reached))
   if (error.retryAfterMs !== undefined) headers.push('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
+  if (error.status === 405) headers.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
   if (error.status === 401) headers.push('www-authenticate', 'Bearer realm="llm-ferry"')
   return headers
 }
@@ -51,7 +52,7 @@ export function upstreamError(error: unknown, hasHead: boolean): FerryError {
     return new FerryError('upstream_timeout', 'The vendor’s answer stood still for too long.', cause)
   }
   if (hasHead) return new FerryError('upstream_truncated', 'The vendor’s answer broke off before its end.', cause)
-  if (/^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_))/.test(code)) {
+  if (/^(HPE_|ERR_INVALID_CHAR|ERR_HTTP_|UND_ERR_(HEADERS_OVERFLOW|RES_))/.test(code)) {
     return new FerryError('upstream_invalid', 'The vendor’s answer is no valid HTTP.', cause)
   }
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HEADERS } from '@llm-ferry/sdk'
+import type { Reservation } from './body.ts'
 import type { PoolKey } from './keys.ts'
 import type { Token } from './tokens.ts'
 import type { Vendor } from './vendor.ts'
@@ -48,6 +49,8 @@ export class Exchange {
   sentAt: number | undefined
   headAt: number | undefined
   firstByteAt: number | undefined
+  /** Room that its body holds. */
+  reservation: Reservation | undefined
   /** Ends the vendor's side; set while there is one. */
   abort: ((reason: Outcome) => void) | undefined
 

@@ -35,33 +35,30 @@ const HELD_BY_UNDICI_BYTES = 16_384
 
 /** Takes the request's body and sends everything to the vendor. */
 export function forward(exchange: Exchange, call: Call, config: RelayConfig, budget: BodyBudget): void {
-  const { request, response } = exchange
+  const { request } = exchange
   const mode = bodyMode(request, exchange.operation)
   const rules = bodyRules(mode === 'streamed', config)
   checkDeclared(request, rules.maxBytes)
   const send = sender(exchange, call, config)
   if (mode === 'none') {
-    send(null, () => {})
+    send(null)
     return
   }
   if (mode === 'streamed') {
     continueIfExpected(exchange)
-    send(
-      streamBody(request, rules, (bytes) => {
-        exchange.bytesIn += bytes
-      }),
-      () => {},
-    )
+    const count = (bytes: number): void => {
+      exchange.bytesIn += bytes
+    }
+    send(streamBody(request, rules, count))
     return
   }
-  const reservation = gatherBody(request, rules, budget, {
+  exchange.reservation = gatherBody(request, rules, budget, {
     body(bytes) {
       exchange.bytesIn = bytes.length
-      send(bytes, () => reservation.release())
+      send(bytes)
     },
     fault: (error) => refuse(exchange, error),
   })
-  response.once('close', () => reservation.release())
   continueIfExpected(exchange)
 }
 
@@ -75,7 +72,7 @@ function continueIfExpected({ request, response }: Exchange): void {
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
 }
 
-type Send = (body: Buffer | Readable | null, onSent: () => void) => void
+type Send = (body: Buffer | Readable | null) => void
 
 /** Prepares all that does not depend on the body, so that a request that cannot be sent is refused before it is read. */
 function sender(exchange: Exchange, call: Call, config: RelayConfig): Send {
@@ -91,11 +88,11 @@ function sender(exchange: Exchange, call: Call, config: RelayConfig): Send {
     headers: vendor.dialect.urlHeaders,
     rewrite: (url) => linkBack(url, request, vendor, config),
   }
-  return (body, onSent) => {
+  return (body) => {
     if (exchange.isClosed) return
     const idleMs = config.timeouts.streamIdleMs
     const isUpload = body instanceof Readable
-    const answer = new Answer({ exchange, vendor, key, urls, headMs, idleMs, waitsForUpload: isUpload, onSent })
+    const answer = new Answer({ exchange, vendor, key, urls, headMs, idleMs, waitsForUpload: isUpload })
     const options = {
       method: request.method ?? 'GET',
       path,

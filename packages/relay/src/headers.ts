@@ -36,7 +36,8 @@ const NOT_FOR_VENDORS = new Set([
   'fastly-client-ip',
   'cdn-loop',
 ])
-const PREFIXES_NOT_FOR_VENDORS = ['x-ferry-', 'x-forwarded-', 'cf-', ':']
+// Sec-WebSocket-* belong to an upgrade, and one of them may carry the caller's credential.
+const PREFIXES_NOT_FOR_VENDORS = ['x-ferry-', 'x-forwarded-', 'cf-', 'sec-websocket-', ':']
 
 // Cookies, transport hints and pins are about the vendor's host; on the relay's they would be lies.
 const NOT_FOR_CALLERS = new Set([

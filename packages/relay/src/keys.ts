@@ -7,6 +7,8 @@ export interface PoolKey {
 
 interface Entry extends PoolKey {
   restsUntil: number
+  /** Whether it rests because the vendor refuses it. */
+  isRejected: boolean
 }
 
 /** Rest of a key that the vendor refuses (401): someone has to mend it, so it is tried again only now and then. */
@@ -25,7 +27,12 @@ export class KeyPool {
   #next = 0
 
   constructor(vendor: string, secrets: readonly string[]) {
-    this.#entries = secrets.map((secret, index) => ({ secret, label: `${vendor}-${index + 1}`, restsUntil: 0 }))
+    this.#entries = secrets.map((secret, index) => ({
+      secret,
+      label: `${vendor}-${index + 1}`,
+      restsUntil: 0,
+      isRejected: false,
+    }))
   }
 
   get isEmpty(): boolean {
@@ -44,19 +51,28 @@ export class KeyPool {
     return this.#firstToWake()
   }
 
-  /** The same key for the same holder, resting or not: what it stored in the vendor's account lies with that key. */
-  stickyTo(holder: string): PoolKey | undefined {
-    return this.#entries[hash(holder) % Math.max(1, this.#entries.length)]
+  /**
+   * The same key for the same holder, limited or not: what it stored in the vendor's account lies with that key. Only
+   * from a key that the vendor refuses it moves to the next, since nothing can be reached with that one any more.
+   */
+  stickyTo(holder: string, now: number = Date.now()): PoolKey | undefined {
+    const count = this.#entries.length
+    const own = hash(holder) % Math.max(1, count)
+    for (let i = 0; i < count; i++) {
+      const entry = this.#entries[(own + i) % count]
+      if (entry !== undefined && !(entry.isRejected && entry.restsUntil > now)) return entry
+    }
+    return this.#entries[own]
   }
 
   /** Notes that the vendor refuses this key. */
   rejected(key: PoolKey, now: number = Date.now()): void {
-    this.#rest(key, now + REJECTED_REST_MS)
+    this.#rest(key, now + REJECTED_REST_MS, true)
   }
 
   /** Notes that the vendor limits this key, for as long as it says. */
   limited(key: PoolKey, retryAfterMs: number | undefined, now: number = Date.now()): void {
-    this.#rest(key, now + Math.min(retryAfterMs ?? LIMITED_REST_MS, LONGEST_REST_MS))
+    this.#rest(key, now + Math.min(retryAfterMs ?? LIMITED_REST_MS, LONGEST_REST_MS), false)
   }
 
   /** Each key's label and whether it rests. */
@@ -68,13 +84,15 @@ export class KeyPool {
   inherit(former: KeyPool): void {
     for (const entry of this.#entries) {
       const same = former.#entries.find(({ secret }) => secret === entry.secret)
-      if (same !== undefined) entry.restsUntil = same.restsUntil
+      if (same !== undefined) Object.assign(entry, { restsUntil: same.restsUntil, isRejected: same.isRejected })
     }
   }
 
-  #rest(key: PoolKey, until: number): void {
+  #rest(key: PoolKey, until: number, isRejected: boolean): void {
     const entry = this.#entries.find(({ secret }) => secret === key.secret)
-    if (entry !== undefined) entry.restsUntil = Math.max(entry.restsUntil, until)
+    if (entry === undefined || entry.restsUntil > until) return
+    entry.restsUntil = until
+    entry.isRejected = isRejected
   }
 
   #firstToWake(): PoolKey | undefined {

@@ -19,7 +19,7 @@ export function answerAndStopReading(
   headers: string[],
   body: Buffer,
 ): void {
-  if (isRead(request)) {
+  if (isRead(request) && status !== 408) {
     response.writeHead(status, headers)
     response.end(body)
     return
@@ -39,7 +39,8 @@ function isRead(request: IncomingMessage): boolean {
   return coding === undefined && expect === undefined && Number(length ?? 0) <= WORTH_READING_BYTES
 }
 
-function readAway(request: IncomingMessage, done: () => void): void {
+/** Reads what the caller still sends, for a moment, then calls `done`. */
+export function readAway(request: IncomingMessage, done: () => void): void {
   let left = LINGER_BYTES
   const timer = setTimeout(finish, LINGER_MS)
   function finish(): void {

@@ -117,10 +117,15 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
   }
 }
 
-// TRACE would echo the vendor's key to the caller.
-function checkHead({ method, rawHeaders }: IncomingMessage): void {
+// TRACE would echo the vendor's key to the caller; of two Hosts, this process and the proxy in front may read different
+// ones; HTTP/0.9 has neither headers nor an end that can be told from a break.
+function checkHead({ method, rawHeaders, httpVersionMajor }: IncomingMessage): void {
   if (method === 'TRACE' || method === 'CONNECT') {
     throw new FerryError('method_not_allowed', `The method ${method} is not allowed.`)
+  }
+  if (httpVersionMajor === 0) throw new FerryError('invalid_request', 'HTTP/0.9 is not spoken here.')
+  if (rawHeaders.filter((text, index) => index % 2 === 0 && text.length === 4 && /^host$/i.test(text)).length > 1) {
+    throw new FerryError('invalid_request', 'The request has more than one Host header.')
   }
   if (rawHeaders.length > 2 * MAX_HEADERS) {
     throw new FerryError('headers_too_large', `The request has more than ${MAX_HEADERS} headers.`)
@@ -132,6 +137,7 @@ function settle(exchange: Exchange): void {
   if (exchange.response.writableFinished) exchange.outcome ??= 'completed'
   else exchange.outcome ??= 'client_closed'
   exchange.abort?.('client_closed')
+  exchange.reservation?.release()
 }
 
 function warnOfMissingKeys(vendors: ReadonlyMap<string, Vendor>, log: Logger): void {

@@ -20,7 +20,7 @@ export interface UpstreamPath {
 const PREFIX = '/proxy/'
 
 // Anything here needs the slow, careful look; no path of the vendors' SDKs has any of it.
-const SUSPECT = /[%\\#]|\/\/|\/\.\.?(?:\/|$)|[^\x21-\xff]/
+const SUSPECT = /[%\\#]|\/\/|\/\.\.?(?:[/;]|$)|[^\x21-\x7e]/
 
 /**
  * Reads a request-target of the form `/proxy/{vendor}/{path}[?query]`; undefined for any other route.
@@ -48,7 +48,8 @@ function carefulPath(rawPath: string): string {
   const decoded = decodeRepeatedly(rawPath)
   if (/[\\\x7f]|[^ -\u{10ffff}]/u.test(decoded))
     throw unsafe('The path contains an encoded control character or backslash.')
-  if (decoded.split('/').some((segment) => segment === '.' || segment === '..')) {
+  // With ;parameters, as servlet containers cut them off; and dots in the overlong UTF-8 that old decoders take.
+  if (decoded.split('/').some((segment) => /^\.\.?(;|$)/.test(segment)) || /[\xc0\xc1]/.test(decoded)) {
     throw unsafe('The path contains a dot segment.')
   }
   // Live clients whose base URL ends in a slash ask for //ws/...

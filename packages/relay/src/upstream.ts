@@ -13,6 +13,9 @@ export interface Upstream {
 /** Idle time after which a connection to a vendor is closed; a vendor's own Keep-Alive hint goes first. */
 const IDLE_CONNECTION_MS = 60_000
 
+/** Largest head of a vendor's answer. */
+const MAX_HEAD_BYTES = 65_536
+
 /**
  * Opens the pool of connections to an origin. HTTP/1.1 only: measured, a stream a connection costs less than HTTP/2's
  * framing, and one lost packet then holds up one stream only. There is no limit on connections, because that would be
@@ -29,6 +32,7 @@ export function openUpstream(origin: URL, connectMs: number, proxy: ProxySetting
     allowH2: false,
     keepAliveTimeout: IDLE_CONNECTION_MS,
     headersTimeout: 0,
+    maxHeaderSize: MAX_HEAD_BYTES,
   })
   return {
     dispatch: (options, handler) => void pool.dispatch(options, handler),

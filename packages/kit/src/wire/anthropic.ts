@@ -28,6 +28,7 @@ export const anthropic: Dialect = {
   // The field still sends x-api-key everywhere; the vendor takes both.
   key: { header: 'x-api-key', prefix: '' },
   credentialPlaces: ['authorization', 'x-api-key'],
+  webSocketPlaces: ['authorization', 'x-api-key', 'query'],
   requestIdHeader: 'request-id',
   errorBody: (error) => JSON.stringify({ type: 'error', error: fields(error), request_id: error.requestId }),
   errorEvent: (error) =>

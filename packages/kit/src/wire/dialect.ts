@@ -1,8 +1,11 @@
 /** Wire dialects: how a vendor's HTTP interface looks, whatever company serves it. */
 export type DialectName = 'openai' | 'anthropic' | 'gemini'
 
-/** A place of a request where a vendor's SDK puts its key. `query` is the parameter `key`. */
-export type CredentialPlace = 'authorization' | 'x-api-key' | 'api-key' | 'x-goog-api-key' | 'query'
+/**
+ * A place of a request where a vendor's SDK puts its key. `query` is the parameter `key`; `subprotocol` is
+ * `openai-insecure-api-key.KEY` in Sec-WebSocket-Protocol, for browsers, whose WebSockets send no headers.
+ */
+export type CredentialPlace = 'authorization' | 'x-api-key' | 'api-key' | 'x-goog-api-key' | 'query' | 'subprotocol'
 
 /** Where a vendor expects its key: a header, and what stands before the key in it. */
 export interface KeyPlacement {
@@ -40,6 +43,8 @@ export interface Dialect {
   readonly key: KeyPlacement
   /** Where callers' SDKs put their credential; any other place is an error. */
   readonly credentialPlaces: readonly CredentialPlace[]
+  /** The same for WebSocket upgrades. */
+  readonly webSocketPlaces: readonly CredentialPlace[]
   /** Answer header with the vendor's request id, which its SDK shows to users. */
   readonly requestIdHeader: string
   /** Body of an error answer (`application/json`) that the vendor's SDKs turn into their typed errors. */

@@ -39,6 +39,7 @@ export const gemini: Dialect = {
   defaultVersion: 'v1beta',
   key: { header: 'x-goog-api-key', prefix: '' },
   credentialPlaces: ['x-goog-api-key', 'query', 'authorization'],
+  webSocketPlaces: ['query', 'x-goog-api-key', 'authorization'],
   requestIdHeader: 'x-request-id',
   errorBody: (error) => JSON.stringify({ error: fields(error) }),
   errorEvent: (error) => `data: ${JSON.stringify({ error: fields(error) })}\n\n`,
@@ -46,6 +47,7 @@ export const gemini: Dialect = {
     /^models(\/[^/:]+)?(:(generateContent|streamGenerateContent|countTokens|(batchE|e)mbedContents?|predict))?$/,
   // A wrong key is a 400 here: https://ai.google.dev/gemini-api/docs/troubleshooting
   keyFaultStatuses: [400, 403],
-  keyFault: /API_KEY_|api key|CONSUMER_(SUSPENDED|INVALID)|SERVICE_DISABLED/i,
+  keyFault:
+    /API_KEY_\w|API key (not valid|expired|not found)|reported as leaked|CONSUMER_(SUSPENDED|INVALID)|SERVICE_DISABLED/i,
   urlHeaders: ['x-goog-upload-url', 'x-goog-upload-control-url', 'location', 'content-location'],
 }

@@ -16,6 +16,7 @@ export const openai: Dialect = {
   key: { header: 'authorization', prefix: 'Bearer ' },
   // api-key is where the Azure client of the same SDK puts its key.
   credentialPlaces: ['authorization', 'api-key'],
+  webSocketPlaces: ['authorization', 'api-key', 'subprotocol', 'query'],
   requestIdHeader: 'x-request-id',
   errorBody: (error) => JSON.stringify({ error: fields(error) }),
   errorEvent(error, { operation, sequence = 0 }) {
@@ -25,8 +26,9 @@ export const openai: Dialect = {
     return `event: error\ndata: ${JSON.stringify(event)}\n\n`
   },
   stateless: /^(chat\/completions|completions|embeddings|moderations|models|audio\/\w+|images\/\w+)$/,
-  keyFaultStatuses: [403],
+  // Some vendors of this dialect refuse a key with 400.
+  keyFaultStatuses: [400, 403],
   keyFault:
-    /api[ _-]?key|missing scopes|insufficient permissions for this operation|account_deactivated|invalid_organization/i,
+    /(incorrect|invalid|expired|revoked|disabled)[ _]api[ _-]?key|api[ _-]?key[^.]{0,40}(not valid|invalid|expired|revoked|disabled|not have)|missing scopes|insufficient permissions for this operation|account_deactivated|invalid_organization/i,
   urlHeaders: ['location', 'content-location'],
 }
