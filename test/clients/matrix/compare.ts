@@ -48,6 +48,13 @@ export function describeError(error: unknown): unknown {
   return { error: error.constructor.name, message: error.message, status, code, type, requestID, cause }
 }
 
+// Cookies belong to the host that the caller sees, so they end at the relay as Set-Cookie does.
+const NOT_COMPARED = new RegExp(`^(connection|cookie|${CALL_HEADER})$`, 'i')
+
+/** The relay swaps the key and may put it where its own configuration says: what counts is that it arrives. */
+const credential = (name: string, value: string): Field | undefined =>
+  /^(authorization|x-api-key|x-goog-api-key)$/i.test(name) ? ['credential', value.replace(/^Bearer /, '')] : undefined
+
 function seen({ method, target, headers, body, isComplete }: VendorRequest): SeenRequest {
   // A multipart boundary is random, of constant length.
   const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1]
@@ -55,7 +62,9 @@ function seen({ method, target, headers, body, isComplete }: VendorRequest): See
   const fixed = (text: string): string => text.replaceAll(boundary, 'boundary')
   return {
     line: `${method} ${target}`,
-    headers: headers.filter(([name]) => name !== CALL_HEADER).map(([name, value]) => [name, fixed(value)]),
+    headers: headers
+      .filter(([name]) => !NOT_COMPARED.test(name))
+      .map(([name, value]) => credential(name, value) ?? [name, fixed(value)]),
     body: isComplete ? fixed(body.toString('latin1')) : 'incomplete',
   }
 }
@@ -97,14 +106,13 @@ const toJson = (value: unknown): unknown => {
 /** Response headers that travel end to end. */
 export const answerHeaders = (headers: Headers): readonly Field[] => [...headers].filter(([name]) => !HOP.test(name))
 
-/** The same headers, whatever their order and letter case; `connection` belongs to one connection. */
+/** The same, whatever the headers' order and letter case. */
 export function unordered({ requests, result }: Observation): Observation {
   return {
     requests: requests.map(({ headers, ...rest }) => ({
       ...rest,
       headers: headers
         .map(([name, value]): Field => [name.toLowerCase(), value])
-        .filter(([name]) => name !== 'connection')
         .sort(([a, x], [b, y]) => (a === b ? x.localeCompare(y) : a.localeCompare(b))),
     })),
     result,

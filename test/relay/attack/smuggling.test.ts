@@ -71,7 +71,7 @@ describe('request smuggling', () => {
     'bare LF in a chunk extension': `${START}Transfer-Encoding: chunked\r\n\r\n2;x\n{}\r\n0\r\n\r\n${HIDDEN}`,
     'bare LF after a chunk': `${START}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\n0\r\n\r\n${HIDDEN}`,
     // HTTP/0.9 has no headers, so no credential and no Host.
-    'HTTP/0.9': 'GET /proxy/openai/v1/models\r\n',
+    'HTTP/0.9': 'GET /proxy/openai/v1/models\r\n\r\n',
     'unknown version': `${START.replace('HTTP/1.1', 'HTTP/3.7')}\r\n`,
     'space in the target': `${START.replace('completions', 'comple tions')}Content-Length: 2\r\n\r\n{}`,
   }

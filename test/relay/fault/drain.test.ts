@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { chatBytes, DIALECTS, sseHead } from '../../testkit/dialects.ts'
+import { chatBytes, DIALECTS, requestBytes, sseHead } from '../../testkit/dialects.ts'
 import { eventually } from '../../testkit/eventually.ts'
 import { exchange, headerOf, RawClient } from '../../testkit/raw-client.ts'
 import { afterBody, chunk, delay, hang, lastChunk, ScriptedVendor } from '../../testkit/scripted-vendor.ts'
@@ -8,7 +8,9 @@ import { relayEnv, type Service, startRelay } from '../../testkit/services.ts'
 import { answerRightly, expectRefusal } from '../rig.ts'
 
 const openai = DIALECTS.openai
-const ready = async (relay: Service): Promise<number> => (await fetch(`${relay.origin}/ready`)).status
+const probe = async (relay: Service, target: string): Promise<number> =>
+  (await exchange(relay.port, requestBytes({ method: 'GET', target, headers: [['connection', 'close']] }))).status
+const ready = (relay: Service): Promise<number> => probe(relay, '/ready')
 
 // A deployment replaces relays while streams of minutes run through them. None of those may be cut, and no new one may
 // be taken that would be.
@@ -42,7 +44,7 @@ describe('a relay that is told to stop', () => {
     const client = await slowStream()
     relay.signal('SIGTERM')
     await eventually('/ready is 503', async () => (await ready(relay)) === 503, 1000)
-    expect((await fetch(`${relay.origin}/health`)).status, 'alive all the same').toBe(200)
+    expect(await probe(relay, '/health'), 'alive all the same').toBe(200)
     expectRefusal(await exchange(relay.port, chatBytes(openai)), openai, { status: 503, code: 'draining' })
     const [answer] = await client.answered()
     expect(answer?.complete).toBe(true)

@@ -85,6 +85,7 @@ describe('a caller that leaves otherwise', () => {
     rig.vendor.script = () => [stopReading(), hang()]
     const client = await RawClient.connect(rig.relay.port)
     await client.send(upload)
+    await client.send('1\r\nx\r\n')
     const request = await rig.vendor.received()
     const megabyte = Buffer.alloc(1024 * 1024, 'x')
     const piece = Buffer.concat([Buffer.from('100000\r\n'), megabyte, Buffer.from('\r\n')])
@@ -107,7 +108,8 @@ describe('a caller that leaves otherwise', () => {
     client.destroy()
     expect((await closing(request)).at - left).toBeLessThan(LIMIT_MS)
     await sleep(100)
-    expect(rig.vendor.requests.length, 'nothing is sent for a caller who has left').toBe(1)
+    // Whether the second was held back or sent beside the first: nothing may go on for a caller who has left.
+    await eventually('all vendor calls ended', () => rig.vendor.requests.every(({ closing }) => closing), LIMIT_MS)
   })
 
   it('in great number at once', async () => {

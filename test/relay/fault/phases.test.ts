@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { chatBytes, DIALECTS, type Dialect, json, sseHead } from '../../testkit/dialects.ts'
+import { eventually } from '../../testkit/eventually.ts'
 import { exchange, headerOf, RawClient, type RawResponse } from '../../testkit/raw-client.ts'
 import {
   afterBody,
@@ -128,7 +129,7 @@ describe.each(VENDORS)('a vendor that breaks: %s', (vendor) => {
     rig.vendor.script = () => [hang()]
     const answer = await exchange(rig.relay.port, chatBytes(dialect))
     expectRefusal(answer, dialect, { status: 504, code: 'upstream_timeout', reached: 'unknown' })
-    expect(rig.vendor.only.closing, "the vendor's call ends with it").toBeDefined()
+    await eventually("the vendor's call ends with it", () => rig.vendor.only.closing !== undefined, 1000)
   })
 
   for (const [story, steps] of Object.entries(breaks(dialect))) {
