@@ -16,7 +16,7 @@ export async function showChat(ferry: Ferry, vendor: string, model: string): Pro
       firstTokenMs ??= performance.now() - startedAt
       process.stdout.write(event.text)
     }
-    const { relay, attempts } = stream.meta
+    const { relay, attempts } = await stream.meta
     process.stdout.write(
       `\n  first token after ${firstTokenMs?.toFixed(0) ?? '–'} ms, SDK → BFF → relay ${relay} → ${vendor}, attempts: ${attempts}\n`,
     )

@@ -16,8 +16,9 @@ async function main(): Promise<void> {
   await requireFreePort(plan.relayPort, 'RELAY_PORT')
   await requireFreePort(plan.bffPort, 'BFF_PORT')
   const sandbox = plan.sandboxed.length > 0 ? keep(await startSandbox()) : undefined
-  const relay = keep(await startService('relay', plan.relayEnv(sandbox?.url), stopAll))
-  const bff = keep(await startService('bff', plan.bffEnv(), stopAll))
+  const relay = keep(startService('relay', plan.relayEnv(sandbox?.url), stopAll))
+  const bff = keep(startService('bff', plan.bffEnv(), stopAll))
+  await Promise.all([relay.ready, bff.ready])
   say(banner(plan, sandbox, relay, bff))
   const ferry = createFerry({ baseURL: plan.bffUrl, apiKey: plan.bffKey })
   for (const vendor of VENDORS) await showChat(ferry, vendor, plan.models[vendor])

@@ -8,6 +8,8 @@ import { ConfigError } from '@llm-ferry/kit'
 export interface Service {
   /** Where its log lines go. */
   readonly logFile: string
+  /** Resolves when it serves. Rejects with a {@link ConfigError} in its own words when it ends instead. */
+  readonly ready: Promise<void>
   stop(): Promise<void>
 }
 
@@ -16,16 +18,11 @@ const LOGS = '.ferry'
 const STOP_TIMEOUT_MS = 5_000
 
 /**
- * Starts a service and waits until it says that it has.
+ * Starts a service.
  *
- * @param onExit called when it ends without having been told to.
- * @throws {ConfigError} with its own words when it ends at once.
+ * @param onExit called when it ends by itself after it has started.
  */
-export async function startService(
-  name: string,
-  env: NodeJS.ProcessEnv,
-  onExit: (code: number) => void,
-): Promise<Service> {
+export function startService(name: string, env: NodeJS.ProcessEnv, onExit: (code: number) => void): Service {
   const logFile = `${LOGS}/${name}.log`
   const entry = fileURLToPath(new URL(`../../packages/${name}/src/main.ts`, import.meta.url))
   const log = openLog(logFile)
@@ -37,15 +34,17 @@ export async function startService(
   })
   child.stdout.pipe(log, { end: false })
   child.stderr.pipe(log, { end: false })
-  await started(child, name)
   let told = false
-  child.once('exit', (code) => {
-    if (told) return
-    process.stderr.write(`llm-ferry: the ${name} ended by itself with code ${code}; its log is ${logFile}\n`)
-    onExit(1)
+  const ready = started(child, name).then(() => {
+    child.once('exit', (code) => {
+      if (told) return
+      process.stderr.write(`llm-ferry: the ${name} ended by itself with code ${code}; its log is ${logFile}\n`)
+      onExit(1)
+    })
   })
   return {
     logFile,
+    ready,
     stop: async () => {
       told = true
       await stopChild(child)
@@ -74,7 +73,7 @@ function started(child: ChildProcess, name: string): Promise<void> {
     if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => faults.push(line))
     if (!child.stdout) return
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.includes('"event":"started"')) resolve()
+      if (line.includes(`"event":"${name}_started"`)) resolve()
     })
   })
 }

@@ -7,6 +7,7 @@ import { createResolver } from './dispatch/resolve.ts'
 import type { RequestRate } from './limits/request-rate.ts'
 import { accessLog } from './middleware/access-log.ts'
 import { auth } from './middleware/auth.ts'
+import { closeWhileDraining } from './middleware/drain.ts'
 import { errors } from './middleware/errors.ts'
 import { requestId } from './middleware/request-id.ts'
 import { securityHeaders } from './middleware/security-headers.ts'
@@ -49,6 +50,7 @@ export function createApp(parts: AppParts): Koa<State> {
   )
 
   const app = new Koa<State>()
+  app.use(closeWhileDraining(draining))
   app.use(securityHeaders())
   app.use(requestId(log))
   app.use(accessLog(telemetry))

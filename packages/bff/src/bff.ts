@@ -26,7 +26,7 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
   const port = await listen(server, config.port, config.host)
   const metrics = await startMetrics(config, () => telemetry.registry.metrics())
-  log.info({ port, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) }, 'started')
+  log.info({ port, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) }, 'bff_started')
   log.warn('limits_in_process')
 
   return {

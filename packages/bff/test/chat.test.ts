@@ -18,6 +18,8 @@ import {
 
 const overloaded = { error: { message: 'The server is overloaded', type: 'server_error', code: null, param: null } }
 
+const wrong = { error: { message: 'bad temperature', type: 'invalid_request_error', code: null, param: 'temperature' } }
+
 describe('a whole answer', () => {
   it('comes back normalized, with what it took in headers', async () => {
     const { chat, vendor } = await startTestBff(afterBody(() => plainAnswer()))
@@ -218,9 +220,6 @@ describe('repeats', () => {
   })
 
   it('nothing for an error that a repeat cannot cure', async () => {
-    const wrong = {
-      error: { message: 'bad temperature', type: 'invalid_request_error', code: null, param: 'temperature' },
-    }
     const { chat, vendor } = await startTestBff(afterBody(() => json(400, wrong)))
     const response = await chat()
     expect(response.status).toBe(400)
@@ -358,7 +357,7 @@ describe('while a vendor is silent', () => {
 
   it('reports a failure after the head as an error event', async () => {
     const { chat } = await startTestBff(
-      afterBody(() => [delay(300), ...json(400, overloaded)]),
+      afterBody(() => [delay(300), ...json(400, wrong)]),
       { STREAM_HEARTBEAT_MS: '100' },
     )
     const response = await chat({ stream: true })

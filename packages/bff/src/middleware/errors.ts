@@ -7,7 +7,7 @@ export function errors(): Middleware {
   return async function errors(context, next) {
     try {
       await next()
-      if (context.status === 404 && context.body == null && context.respond !== false) throw notFound(context)
+      if (context.respond !== false) requireRoute(context)
     } catch (thrown) {
       answerError(context, toFerryError(thrown, context))
     }
@@ -20,10 +20,15 @@ function toFerryError(thrown: unknown, context: Context): FerryError {
   return new FerryError('internal_error', `An unexpected fault; the log has it under ${context.state.requestId}`)
 }
 
-function notFound(context: Context): FerryError {
-  const allowed = context.response.get('allow')
-  if (allowed) return new FerryError('method_not_allowed', `${context.path} takes ${allowed}, not ${context.method}`)
-  return new FerryError('not_found', `There is no route ${context.method} ${context.path}; see /openapi.json`)
+/** The router answers in plain text where no route or no method fits. */
+function requireRoute(context: Context): void {
+  const { status, method, path } = context
+  if (status === 405 || status === 501) {
+    throw new FerryError('method_not_allowed', `${path} takes ${context.response.get('allow')}, not ${method}`)
+  }
+  if (status === 404 && context.body == null) {
+    throw new FerryError('not_found', `There is no route ${method} ${path}`)
+  }
 }
 
 function answerError(context: Context, error: FerryError): void {
