@@ -92,7 +92,7 @@ export class Call {
     if (this.#over) return
     this.#end()
     this.#controller.abort(reason)
-    if (this.#key !== undefined && this.#attempts > 0) leaveCall(this.#settings, this.#key, this.options.user)
+    this.#leave()
   }
 
   /** The call has failed: gives what to throw. The connection, if any is left, is closed. */
@@ -103,8 +103,9 @@ export class Call {
     }
     const failure = this.#explain(error, response)
     if (this.#over) return failure
-    if (mayStillRun(failure) && !isHTTPError(error)) this.cancel(failure)
     this.#end()
+    this.#controller.abort(failure)
+    if (!isHTTPError(error) && mayStillRun(failure)) this.#leave()
     if (FerryError.is(failure)) this.#reportFailure(failure)
     return failure
   }
@@ -178,7 +179,7 @@ export class Call {
   #explain(error: unknown, response?: Response): unknown {
     if (FerryError.is(error)) return error
     if (isHTTPError(error)) return answeredError(error.response.status, error.response.headers, error.data)
-    if (isTimeoutError(error)) return timeoutError(error)
+    if (isTimeoutError(error)) return timeoutError(error, this.#target.method)
     if (response) return lostError(error, requestIdOf(response.headers))
     return error
   }
@@ -192,15 +193,21 @@ export class Call {
     this.cancel(this.#signal?.reason)
   }
 
+  #leave(): void {
+    if (this.#key !== undefined && this.#attempts > 0) leaveCall(this.#settings, this.#key, this.options.user)
+  }
+
   #end(): void {
     this.#over = true
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 }
 
-// After a connection that was never made there is nothing to leave.
+// Whether the server may be at work on a call that failed here.
 function mayStillRun(failure: unknown): boolean {
-  return !FerryError.is(failure) || failure.code !== 'upstream_unreachable' || !failure.isRetryable
+  if (!FerryError.is(failure)) return true
+  if (failure.code === 'upstream_unreachable') return !failure.isRetryable
+  return failure.code === 'upstream_timeout' || failure.code === 'upstream_truncated'
 }
 
 function parse(text: string, response: Response): unknown {

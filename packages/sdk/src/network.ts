@@ -20,7 +20,7 @@ const TIMED_OUT = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
  */
 export function connectionError(cause: unknown, method: string): FerryError {
   const codes = codesOf(cause)
-  if (codes.some((code) => TIMED_OUT.has(code))) return timeoutError(cause)
+  if (codes.some((code) => TIMED_OUT.has(code))) return timeoutError(cause, method)
   if (codes.length > 0 && codes.every((code) => NEVER_CONNECTED.has(code))) {
     return new FerryError('upstream_unreachable', `The server could not be reached (${codes[0]}).`, { cause })
   }
@@ -38,9 +38,11 @@ export function lostError(cause: unknown, requestId: string | undefined): FerryE
   })
 }
 
-export function timeoutError(cause?: unknown): FerryError {
+/** The error for an answer that did not come. A GET may be repeated; what the vendor may have billed may not. */
+export function timeoutError(cause?: unknown, method?: string): FerryError {
   return new FerryError('upstream_timeout', 'The server did not answer in time; `timeoutMs` sets how long that is.', {
     cause,
+    retryable: method === 'GET',
   })
 }
 

@@ -2,6 +2,7 @@
 export class Watchdog {
   readonly #onSilence: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
+  #firesAt = Number.POSITIVE_INFINITY
   #dueAt = 0
   #waiting = false
 
@@ -12,7 +13,8 @@ export class Watchdog {
   async within<T>(ms: number, work: Promise<T>): Promise<T> {
     this.#waiting = true
     this.#dueAt = performance.now() + ms
-    this.#timer ??= setTimeout(this.#check, ms)
+    // A timer that fires too early finds out and goes on; only one that fires too late must be replaced.
+    if (this.#firesAt > this.#dueAt) this.#arm()
     try {
       return await work
     } finally {
@@ -22,15 +24,20 @@ export class Watchdog {
 
   stop(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#firesAt = Number.POSITIVE_INFINITY
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    this.#firesAt = this.#dueAt
+    this.#timer = setTimeout(this.#check, this.#dueAt - performance.now())
   }
 
   readonly #check = (): void => {
-    this.#timer = undefined
+    this.#firesAt = Number.POSITIVE_INFINITY
     if (!this.#waiting) return
-    const left = this.#dueAt - performance.now()
     // Timers may fire a little early.
-    if (left > 1) this.#timer = setTimeout(this.#check, left)
+    if (this.#dueAt - performance.now() > 1) this.#arm()
     else this.#onSilence()
   }
 }

@@ -11,18 +11,25 @@ export function toServerSentEvents(
   const write = (texts: readonly string[]) => encoder.encode(texts.map((text) => `data: ${text}\n\n`).join(''))
   return new ReadableStream({
     async pull(controller) {
-      const texts = await pull().catch((error: unknown) => {
-        controller.enqueue(write([JSON.stringify(errorBody(error))]))
-        controller.close()
-        return []
-      })
-      if (texts && texts.length > 0) return controller.enqueue(write(texts))
-      if (texts) return
-      controller.enqueue(write(['[DONE]']))
-      controller.close()
+      const { texts, last } = await nextTexts(pull)
+      controller.enqueue(write(texts))
+      if (last) controller.close()
     },
     cancel,
   })
+}
+
+// A `pull` of a ReadableStream that enqueues nothing is not called again, so empty batches are passed over.
+async function nextTexts(pull: () => Promise<readonly string[] | undefined>) {
+  try {
+    for (;;) {
+      const texts = await pull()
+      if (!texts) return { texts: ['[DONE]'], last: true }
+      if (texts.length > 0) return { texts, last: false }
+    }
+  } catch (error) {
+    return { texts: [JSON.stringify(errorBody(error))], last: true }
+  }
 }
 
 function errorBody(error: unknown): ErrorBody {

@@ -1,0 +1,147 @@
+import { type ErrorCode, isErrorCode } from '../../schema/errors.ts'
+
+/** Head of an answer: the vendor's, or that of an error which the relay made. */
+export interface HeadFrame {
+  readonly status: number
+  readonly reason: string
+  /** Names and values alternating. */
+  readonly headers: readonly string[]
+  /** Byte of the body that the data frames of this carrier begin at. */
+  readonly offset: number
+}
+
+/** The answer is complete. */
+export interface EndFrame {
+  /** Length of the whole body in bytes. */
+  readonly bytes: number
+  /** Names and values alternating. */
+  readonly trailers: readonly string[]
+}
+
+/** The answer will not become complete. */
+export interface AbortFrame {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** One frame of an answer. */
+export type Frame =
+  | { readonly type: 'head'; readonly head: HeadFrame }
+  | { readonly type: 'data'; readonly bytes: Buffer }
+  | { readonly type: 'heartbeat' }
+  | { readonly type: 'end'; readonly end: EndFrame }
+  | { readonly type: 'abort'; readonly abort: AbortFrame }
+
+const TYPE = { head: 1, data: 2, heartbeat: 3, end: 4, abort: 5 } as const
+
+/** Bytes before a frame's payload: one of type, three of length. */
+const PREFIX = 4
+
+/** Largest payload. A frame counts only when it is whole, so a large one would be lost whole. */
+export const MAX_FRAME_BYTES = 1 << 20
+
+/** Bytes that are no frames. */
+export class FrameError extends Error {}
+
+function frame(type: number, payload: Buffer): Buffer {
+  if (payload.length > MAX_FRAME_BYTES) throw new FrameError(`a frame of ${payload.length} bytes is too large`)
+  const bytes = Buffer.allocUnsafe(PREFIX + payload.length)
+  bytes[0] = type
+  bytes.writeUIntBE(payload.length, 1, 3)
+  payload.copy(bytes, PREFIX)
+  return bytes
+}
+
+const json = (type: number, value: HeadFrame | EndFrame | AbortFrame): Buffer =>
+  frame(type, Buffer.from(JSON.stringify(value)))
+
+/** A frame as it goes over the wire. */
+export const encodeFrame = {
+  head: (head: HeadFrame): Buffer => json(TYPE.head, head),
+  data: (bytes: Buffer): Buffer => frame(TYPE.data, bytes),
+  heartbeat: (): Buffer => frame(TYPE.heartbeat, Buffer.alloc(0)),
+  end: (end: EndFrame): Buffer => json(TYPE.end, end),
+  abort: (abort: AbortFrame): Buffer => json(TYPE.abort, abort),
+} as const
+
+/** Cuts a byte stream into frames, wherever its pieces begin and end. */
+export class FrameDecoder {
+  #rest: Buffer = Buffer.alloc(0)
+
+  /**
+   * The frames that this piece completes.
+   *
+   * @throws {FrameError} for what is no frame; nothing after it can be read.
+   */
+  push(piece: Buffer): Frame[] {
+    const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece])
+    const frames: Frame[] = []
+    let at = 0
+    while (bytes.length - at >= PREFIX) {
+      const end = at + PREFIX + payloadLength(bytes, at)
+      if (end > bytes.length) break
+      frames.push(decode(bytes[at] ?? 0, bytes.subarray(at + PREFIX, end)))
+      at = end
+    }
+    this.#rest = bytes.subarray(at)
+    return frames
+  }
+}
+
+function payloadLength(bytes: Buffer, at: number): number {
+  const length = bytes.readUIntBE(at + 1, 3)
+  if (length > MAX_FRAME_BYTES) throw new FrameError(`a frame claims ${length} bytes`)
+  return length
+}
+
+function decode(type: number, payload: Buffer): Frame {
+  switch (type) {
+    case TYPE.data:
+      return { type: 'data', bytes: payload }
+    case TYPE.heartbeat:
+      return { type: 'heartbeat' }
+    case TYPE.head:
+      return { type: 'head', head: headOf(parse(payload)) }
+    case TYPE.end:
+      return { type: 'end', end: endOf(parse(payload)) }
+    case TYPE.abort:
+      return { type: 'abort', abort: abortOf(parse(payload)) }
+    default:
+      throw new FrameError(`there is no frame of type ${type}`)
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function parse(payload: Buffer): Fields {
+  try {
+    const value: unknown = JSON.parse(payload.toString())
+    if (typeof value === 'object' && value !== null) return value as Fields
+  } catch {
+    // Falls through: text and non-objects are the same fault.
+  }
+  throw new FrameError('a frame is not JSON')
+}
+
+function headOf({ status, reason, headers, offset }: Fields): HeadFrame {
+  if (!isCount(status) || status < 200 || status > 599 || typeof reason !== 'string' || !isCount(offset)) {
+    throw new FrameError('a head frame lacks its fields')
+  }
+  return { status, reason, headers: pairs(headers), offset }
+}
+
+function endOf({ bytes, trailers }: Fields): EndFrame {
+  if (!isCount(bytes)) throw new FrameError('an end frame lacks its length')
+  return { bytes, trailers: pairs(trailers) }
+}
+
+function abortOf({ code, message }: Fields): AbortFrame {
+  return { code: isErrorCode(code) ? code : 'upstream_invalid', message: String(message) }
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+
+function pairs(value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.length % 2 === 0 && value.every((part) => typeof part === 'string')) return value
+  throw new FrameError('a frame has headers that are none')
+}

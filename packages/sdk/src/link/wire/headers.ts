@@ -1,0 +1,21 @@
+/** Headers of the border link, lower case. docs/link.md says what each means. */
+export const LINK_HEADERS = {
+  /** Request: id of the exchange, {@link EXCHANGE_ID}; makes the request durable. */
+  exchange: 'x-ferry-exchange',
+  /** Request: attach and go on at this byte of the vendor's body. */
+  offset: 'x-ferry-offset',
+  /** Request: SHA-256 of the decoded body, hexadecimal. */
+  digest: 'x-ferry-digest',
+  /** Request: whose exchange it is, beyond the relay token. */
+  scope: 'x-ferry-scope',
+  /** Request and answer: `1` for an answer in frames. */
+  frames: 'x-ferry-frames',
+  /** Answer: longest silence between two frames, in ms. */
+  heartbeat: 'x-ferry-heartbeat',
+} as const
+
+/** An exchange's id: AFFINITY.RANDOM, RANDOM of 128 bits at least. */
+export const EXCHANGE_ID: RegExp = /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{22,128}$/
+
+/** SHA-256 in hexadecimal. */
+export const DIGEST: RegExp = /^[0-9a-f]{64}$/i
