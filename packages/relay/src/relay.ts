@@ -36,6 +36,9 @@ export interface Relay {
   stop(): Promise<void>
 }
 
+/** Time for the last words to callers whose answers are cut at the end of the drain. */
+const CUT_MS = 1500
+
 /** More headers than any SDK sends. */
 const MAX_HEADERS = 128
 
@@ -110,6 +113,8 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
       server.closeIdleConnections()
       await inFlight.emptied(timeouts.drainMs)
       inFlight.cutAll()
+      // Error events and resets go out before everything is closed.
+      await inFlight.emptied(CUT_MS)
       server.close()
       server.closeAllConnections()
       await Promise.all([...vendors.values()].map(({ upstream }) => upstream.destroy()))
@@ -124,12 +129,21 @@ function checkHead({ method, rawHeaders, httpVersionMajor }: IncomingMessage): v
     throw new FerryError('method_not_allowed', `The method ${method} is not allowed.`)
   }
   if (httpVersionMajor === 0) throw new FerryError('invalid_request', 'HTTP/0.9 is not spoken here.')
-  if (rawHeaders.filter((text, index) => index % 2 === 0 && text.length === 4 && /^host$/i.test(text)).length > 1) {
+  if (hostCount(rawHeaders) > 1) {
     throw new FerryError('invalid_request', 'The request has more than one Host header.')
   }
   if (rawHeaders.length > 2 * MAX_HEADERS) {
     throw new FerryError('headers_too_large', `The request has more than ${MAX_HEADERS} headers.`)
   }
+}
+
+function hostCount(rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count
 }
 
 /** Says how an exchange ended, and ends the vendor's side when the caller left early. */

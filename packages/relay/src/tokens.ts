@@ -1,10 +1,10 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { FerryError } from '@llm-ferry/sdk'
 
 /** A relay token as configured. */
 export interface TokenConfig {
   readonly name: string
-  /** The token itself, or {@link sha256} of it. */
+  /** The token itself; absent where only its hash is configured. */
   readonly token?: string | undefined
   /** SHA-256 of the token, 64 hexadecimal digits. */
   readonly sha256?: string | undefined
@@ -32,8 +32,8 @@ interface Entry {
 }
 
 /**
- * The relay's tokens. Looked up by a digest, so that the time a lookup takes tells nothing about any token, and
- * compared in constant time on top.
+ * The relay's tokens. Looked up by their SHA-256, so that the time a lookup takes tells nothing of use about any token,
+ * and compared in constant time on top.
  */
 export class Tokens {
   #entries = new Map<string, Entry>()
@@ -49,7 +49,7 @@ export class Tokens {
     const entries = configs.map((config): [string, Entry] => {
       const bucket = this.#bucket(config)
       if (bucket !== undefined) buckets.set(config.name, bucket)
-      const digest = salted(Buffer.from(config.sha256 ?? sha256(config.token ?? ''), 'hex'))
+      const digest = config.sha256 === undefined ? sha256(config.token ?? '') : Buffer.from(config.sha256, 'hex')
       return [digest.toString('latin1'), { digest, token: tokenOf(config, bucket) }]
     })
     this.#entries = new Map(entries)
@@ -58,7 +58,7 @@ export class Tokens {
 
   /** The token that has this text, if any. */
   find(text: string): Token | undefined {
-    const digest = salted(Buffer.from(sha256(text), 'hex'))
+    const digest = sha256(text)
     const entry = this.#entries.get(digest.toString('latin1'))
     return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.token : undefined
   }
@@ -70,11 +70,7 @@ export class Tokens {
   }
 }
 
-const sha256 = (text: string): string => hash('sha256', text)
-
-// A configured SHA-256 is no secret of this process; with the salt, nobody outside can steer where a lookup lands.
-const SALT = randomBytes(32)
-const salted = (digest: Buffer): Buffer => hash('sha256', Buffer.concat([SALT, digest]), 'buffer')
+const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer')
 
 function tokenOf(config: TokenConfig, bucket: Bucket | undefined): Token {
   const { name, expiresAt = Number.POSITIVE_INFINITY, sticky = false } = config
