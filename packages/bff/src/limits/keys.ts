@@ -1,0 +1,34 @@
+import type { Windows } from './calendar.ts'
+
+/** Parts that all state is dealt out to, by key: few enough to be visited one by one, enough for a cluster. */
+export const SHARDS = 16
+
+/** Keys that every procedure of one BFF key shares a hash tag with. */
+export function shardOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) % SHARDS
+}
+
+const prefix = (shard: number): string => `ferry:{${shard}}`
+
+/** Leases of all calls under way of a shard: call id → time at which the lease ends. */
+export const leasesKey = (shard: number): string => `${prefix(shard)}:leases`
+
+/** What is known of a call: that it is open, abandoned or settled. */
+export const callKey = (shard: number, callId: string): string => `${prefix(shard)}:call:${callId}`
+
+/** The keys of the procedures about one call, in their order: three windows, streams, leases, the call. */
+export function callKeys(key: string, windows: Windows, callId: string): string[] {
+  const shard = shardOf(key)
+  const own = `${prefix(shard)}:key:${key}`
+  const [minute, day, month] = windows
+  return [
+    `${own}:minute:${minute.name}`,
+    `${own}:day:${day.name}`,
+    `${own}:month:${month.name}`,
+    `${own}:streams`,
+    leasesKey(shard),
+    callKey(shard, callId),
+  ]
+}

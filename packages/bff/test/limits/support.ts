@@ -1,0 +1,34 @@
+import type { CallToAdmit } from '../../src/limits/limiter.ts'
+import type { LimitPolicy } from '../../src/limits/policy.ts'
+
+/** No limit at all. */
+export const UNLIMITED: LimitPolicy = {
+  requestsPerMinute: undefined,
+  requestsPerDay: undefined,
+  keyRequestsPerMinute: undefined,
+  keyRequestsPerDay: undefined,
+  tokensPerMinute: undefined,
+  tokensPerDay: undefined,
+  costNanosPerDay: undefined,
+  costNanosPerMonth: undefined,
+  streams: undefined,
+}
+
+let calls = 0
+
+/** A call that names what matters to a test. */
+export function call(
+  policy: Partial<LimitPolicy>,
+  { tokens = 0, costNanos = 0, ...more }: Partial<CallToAdmit> & { tokens?: number; costNanos?: number } = {},
+): CallToAdmit {
+  return {
+    id: `call-${++calls}`,
+    key: 'voicebox',
+    user: 'ann',
+    vendor: 'openai',
+    isStream: false,
+    policy: { ...UNLIMITED, ...policy },
+    expected: { requests: 1, tokens, costNanos },
+    ...more,
+  }
+}
