@@ -111,6 +111,11 @@ export class Answer implements Dispatcher.DispatchHandler {
     else this.#fail(upstreamError(cause, this.#status !== 0))
   }
 
+  /** Lets go of the exchange: whoever takes it over answers the caller. */
+  protected release(): void {
+    this.#finish()
+  }
+
   /** The head goes out now, or waits for what the body says. */
   #passHead(raw: readonly Buffer[]): void {
     const { exchange, vendor } = this.#options

@@ -4,6 +4,7 @@ import {
   bytes,
   ConfigError,
   choice,
+  count,
   keyPool,
   LOG_LEVELS,
   type LogLevel,
@@ -107,6 +108,20 @@ const table = {
   }),
   MAX_UPLOAD_BYTES: bytes({ default: 536_870_912, doc: 'Largest multipart or upload/ body; these are streamed.' }),
 
+  WEBSOCKET_HANDSHAKE_TIMEOUT_MS: milliseconds({
+    default: 20_000,
+    doc: "Wait for the vendor's answer to a WebSocket upgrade.",
+  }),
+  WEBSOCKET_IDLE_TIMEOUT_MS: milliseconds({
+    default: 600_000,
+    doc: 'Longest silence of both sides of a WebSocket, pings included, and longest time that one may leave bytes unread.',
+  }),
+  MAX_WEBSOCKETS: count({ default: 2000, doc: 'WebSockets open at once; beyond, upgrades get 503.' }),
+  MAX_WEBSOCKETS_PER_TOKEN: count({
+    default: 1000,
+    doc: 'WebSockets that one token may have open; beyond, its upgrades get 429.',
+  }),
+
   HTTPS_PROXY: text({
     doc: 'Proxy to https upstreams, such as http://user:password@proxy:3128. Loopback is never proxied.',
     secret: true,
@@ -141,6 +156,16 @@ export interface Limits {
   readonly maxUploadBytes: number
 }
 
+/** What WebSockets may take. */
+export interface WebSocketRules {
+  /** Wait for the vendor's answer, in ms. */
+  readonly handshakeMs: number
+  /** Longest silence, in ms. */
+  readonly idleMs: number
+  readonly max: number
+  readonly maxPerToken: number
+}
+
 /** Proxies between the relay and the vendors. */
 export interface ProxySettings {
   readonly https?: string | undefined
@@ -162,6 +187,7 @@ export interface RelayConfig {
   readonly proxy: ProxySettings
   readonly timeouts: Timeouts
   readonly limits: Limits
+  readonly webSockets: WebSocketRules
   /** Files that tokens and keys came from; when one changes, they are read again. */
   readonly files: readonly string[]
 }
@@ -190,6 +216,12 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
       maxBodyBytes: values.MAX_BODY_BYTES,
       maxBufferedBytes: values.MAX_BUFFERED_BYTES,
       maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    },
+    webSockets: {
+      handshakeMs: values.WEBSOCKET_HANDSHAKE_TIMEOUT_MS,
+      idleMs: values.WEBSOCKET_IDLE_TIMEOUT_MS,
+      max: values.MAX_WEBSOCKETS,
+      maxPerToken: values.MAX_WEBSOCKETS_PER_TOKEN,
     },
     files: [...secretFiles(env), ...(file?.files ?? [])],
   }

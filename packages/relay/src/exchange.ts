@@ -20,6 +20,8 @@ export type Outcome =
   | 'upstream_truncated'
   /** The relay's time to drain was over. */
   | 'drained'
+  /** Both sides of a WebSocket were silent for too long. */
+  | 'idle'
 
 /**
  * One request and its answer, with what the access line and the metrics say of it. Times are `performance.now()`.

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { clientAddress, type Logger, listen, type Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
 import { createAccessLog } from './access-log.ts'
@@ -15,6 +16,7 @@ import { proxyTarget, upstreamPath } from './target.ts'
 import { createTelemetry } from './telemetry.ts'
 import { Tokens } from './tokens.ts'
 import { openVendor, replaceKeys, type Vendor } from './vendor.ts'
+import { credentialQuery, refusalOf, WebSockets } from './websocket/index.ts'
 
 /** What a relay needs besides its configuration. */
 export interface RelayDeps {
@@ -53,9 +55,21 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
   const inFlight = new InFlight()
   const telemetry = createTelemetry(registry, vendors, inFlight, budget)
   const accessLog = createAccessLog(log)
+  const webSockets = new WebSockets(config, registry)
   warnOfMissingKeys(vendors, log)
 
-  const handler = (request: IncomingMessage, response: ServerResponse): void => {
+  const handler = (request: IncomingMessage, response: ServerResponse): void =>
+    serve(request, response, (exchange) => {
+      if (serveProbe(exchange, inFlight.isDraining)) return
+      forward(exchange, admit(exchange), config, budget)
+    })
+
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
+    serve(request, refusalOf(request, socket), (exchange) => {
+      webSockets.open(exchange, admit(exchange, true), socket, head)
+    })
+
+  function serve(request: IncomingMessage, response: ServerResponse, run: (exchange: Exchange) => void): void {
     const exchange = new Exchange(request, response)
     inFlight.add(exchange)
     response.once('close', () => {
@@ -65,8 +79,7 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
       accessLog.write(exchange)
     })
     try {
-      if (serveProbe(exchange, inFlight.isDraining)) return
-      forward(exchange, admit(exchange), config, budget)
+      run(exchange)
     } catch (error) {
       const fault = toFerryError(error)
       if (fault.code === 'internal_error') log.error({ err: error, requestId: exchange.id }, 'request_failed')
@@ -75,7 +88,7 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
   }
 
   /** Everything that is decided before the body: who asks, for which vendor, by which path, with which key. */
-  function admit(exchange: Exchange): Call {
+  function admit(exchange: Exchange, isUpgrade = false): Call {
     const { request } = exchange
     const target = proxyTarget(request.url ?? '')
     exchange.address = addressOf(request)
@@ -87,14 +100,16 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
     if (!config.allowedIps.isEmpty && !config.allowedIps.has(exchange.address)) {
       throw new FerryError('permission_denied', 'Your address may not use this service.')
     }
-    const token = authenticate(request, target.query, vendor, tokens)
+    const places = isUpgrade ? vendor.dialect.webSocketPlaces : vendor.dialect.credentialPlaces
+    const query = isUpgrade ? credentialQuery(target.query) : target.query
+    const token = authenticate(request, query, places, tokens)
     exchange.token = token
     const { path, operation } = upstreamPath(target.path, vendor.prefix, vendor.version)
     exchange.path = path
     exchange.operation = operation
     token.authorize(vendor.name)
     if (inFlight.isDraining) throw new FerryError('draining', 'The relay is about to stop. Try again.')
-    return { vendor, token, path, query: target.query }
+    return { vendor, token, path, query }
   }
 
   function addressOf(request: IncomingMessage): string {
@@ -103,6 +118,7 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
   }
 
   const server = createRelayServer(config, handler, inFlight)
+  server.on('upgrade', upgrade)
   return {
     handler,
     server,

@@ -4,6 +4,7 @@ import { DIALECTS } from '@llm-ferry/kit'
 import { ERRORS, type ErrorCode, HEADERS } from '@llm-ferry/sdk'
 import type { RelayConfig } from './config.ts'
 import type { InFlight } from './in-flight.ts'
+import { isWebSocketUpgrade } from './websocket/index.ts'
 
 /** Request heads up to this size are read. */
 const MAX_HEAD_BYTES = 32_768
@@ -21,6 +22,7 @@ export function createRelayServer({ timeouts }: RelayConfig, handler: Handler, i
     headersTimeout: timeouts.headersMs,
     // Bodies have limits of their own, because uploads may take longer than anything else.
     requestTimeout: 0,
+    shouldUpgradeCallback: isWebSocketUpgrade,
     connectionsCheckingInterval: Math.min(5000, timeouts.headersMs),
   })
   server.on('request', handler)

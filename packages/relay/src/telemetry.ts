@@ -73,6 +73,8 @@ export function createTelemetry(
       meters.ends(exchange.outcome ?? 'completed').inc()
       if (exchange.errorCode !== undefined) meters.errors(exchange.errorCode).inc()
       if (sentAt !== undefined && headAt !== undefined) meters.head.observe((headAt - sentAt) / 1000)
+      // A WebSocket lasts as long as its user likes, and has meters of its own.
+      if (exchange.status === 101) return
       if (firstByteAt !== undefined) meters.firstByte.observe((firstByteAt - startedAt) / 1000)
       meters.total.observe((performance.now() - startedAt) / 1000)
       if (exchange.bytesIn > 0) meters.bytesIn.inc(exchange.bytesIn)
