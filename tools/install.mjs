@@ -62,6 +62,8 @@ function runPnpm(pnpm, root) {
   const env = { ...process.env, CI: 'true' }
   // npm hands its own settings down; pnpm and npx would take them for theirs.
   for (const key of Object.keys(env)) if (/^npm_(package|lifecycle|command|node|execpath)/.test(key)) delete env[key]
+  // npm's own pauses between retries are up to a minute, in which nobody learns that there is no network.
+  Object.assign(env, { npm_config_fetch_retry_mintimeout: '1000', npm_config_fetch_retry_maxtimeout: '5000' })
   const result = spawnSync('npx', ['--yes', pnpm, 'install', '--frozen-lockfile', '--reporter=append-only'], {
     cwd: root,
     env,

@@ -82,6 +82,8 @@ async function stopAll(code: number): Promise<void> {
 process.on('SIGINT', () => void stopAll(0))
 process.on('SIGTERM', () => void stopAll(0))
 process.on('SIGHUP', () => void stopAll(0))
+// Whoever read our output has gone, as in `npm start | head`.
+process.stdout.on('error', () => void stopAll(0))
 
 try {
   await main()

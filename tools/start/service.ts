@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync } from 'node:fs'
+import { createWriteStream, mkdirSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ConfigError } from '@llm-ferry/kit'
@@ -55,7 +55,7 @@ export function startService(name: string, env: NodeJS.ProcessEnv, onExit: (code
 function openLog(file: string): NodeJS.WritableStream {
   try {
     mkdirSync(LOGS, { recursive: true })
-    return createWriteStream(file)
+    return createWriteStream(file, { fd: openSync(file, 'w') })
   } catch (error) {
     throw new ConfigError([
       `cannot write to ${LOGS} (${(error as NodeJS.ErrnoException).code}): make the folder writable for this user`,
