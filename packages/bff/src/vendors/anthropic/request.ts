@@ -1,7 +1,7 @@
 import type { ChatRequest } from '@llm-ferry/sdk'
 import { maxTokens, pairToolCalls, stopList } from '../shared/conversation.ts'
 import type { Json } from '../shared/json.ts'
-import { droppedFields, invalid, refuseOpenAiOnly, unsupported } from '../shared/refuse.ts'
+import { droppedFields, invalid, refuseForeign, unsupported } from '../shared/refuse.ts'
 import type { Target, WireRequest } from '../vendor.ts'
 import { mapMessages } from './messages.ts'
 import { type ModelTraits, traitsOf } from './models.ts'
@@ -21,6 +21,7 @@ export function mapRequest(request: ChatRequest, target: Target): WireRequest {
   const plan = planThinking(request, traits, max_tokens)
   if (plan.applied) sent.add('reasoning_effort')
   const sampling = plan.thinking?.type === 'enabled' ? {} : mapSampling(request, traits, sent)
+  const called = pairToolCalls(request.messages)
   const { system, messages } = mapMessages(request.messages, traits, target)
   if (messages.length === 0) throw invalid('messages', 'has instructions only; add a user message.')
   const body = {
@@ -28,7 +29,7 @@ export function mapRequest(request: ChatRequest, target: Target): WireRequest {
     max_tokens,
     ...(system.length > 0 && { system }),
     messages,
-    ...mapTools(request, pairToolCalls(request.messages), target),
+    ...mapTools(request, called, target),
     ...sampling,
     ...(plan.thinking && { thinking: plan.thinking }),
     ...mapOutput(request, plan.effort, traits, target),
@@ -41,7 +42,7 @@ export function mapRequest(request: ChatRequest, target: Target): WireRequest {
 }
 
 function refuse(request: ChatRequest, target: Target): void {
-  refuseOpenAiOnly(request, target)
+  refuseForeign(request, target)
   if ((request.n ?? 1) > 1) throw unsupported('n', target, 'writes one answer a call; call it several times.')
   if (request.logprobs) throw unsupported('logprobs', target, 'tells no log probabilities.')
   if (request.top_logprobs) throw unsupported('top_logprobs', target, 'tells no log probabilities.')

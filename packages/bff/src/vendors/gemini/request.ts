@@ -1,7 +1,7 @@
 import type { ChatRequest } from '@llm-ferry/sdk'
 import { maxTokens, pairToolCalls, stopList } from '../shared/conversation.ts'
 import type { Json } from '../shared/json.ts'
-import { droppedFields, invalid, refuseOpenAiOnly, unsupported } from '../shared/refuse.ts'
+import { droppedFields, invalid, refuseForeign, unsupported } from '../shared/refuse.ts'
 import type { Target, WireRequest } from '../vendor.ts'
 import { mapMessages } from './messages.ts'
 import { type ModelTraits, traitsOf } from './models.ts'
@@ -12,7 +12,7 @@ import { mapTools } from './tools.ts'
 export const HEADERS: Readonly<Record<string, string>> = { 'content-type': 'application/json' }
 
 export function mapRequest(request: ChatRequest, target: Target): WireRequest {
-  refuseOpenAiOnly(request, target)
+  refuseForeign(request, target)
   const traits = traitsOf(target.model)
   const sent = new Set<string>()
   const { system, contents } = mapMessages(request.messages, pairToolCalls(request.messages), traits, target)

@@ -1,4 +1,4 @@
-import type { ChatChunk, ChatRequest, Usage } from '@llm-ferry/sdk'
+import { type ChatChunk, type ChatRequest, FerryError, type Usage } from '@llm-ferry/sdk'
 import { type Json, list, parseEvent, record, truncated } from '../shared/json.ts'
 import type { StreamMapper, Target, WireEvent } from '../vendor.ts'
 import { streamError } from './error.ts'
@@ -32,10 +32,10 @@ export class OpenAiStream implements StreamMapper {
     }
     const chunk = parseEvent(event.data, this.#target) as Loose
     if (chunk.error !== undefined && chunk.error !== null) throw streamError(chunk, this.#target)
-    if (!Array.isArray(chunk.choices)) return []
     this.verbatim = true
     if (chunk.usage) this.#meter(chunk)
-    for (const choice of chunk.choices) this.#choice(choice as Loose)
+    if (!Array.isArray(chunk.choices)) return []
+    for (const choice of chunk.choices) this.#choice(this.#checked(choice))
     return [chunk as unknown as ChatChunk]
   }
 
@@ -58,8 +58,16 @@ export class OpenAiStream implements StreamMapper {
     this.verbatim = false
   }
 
+  #checked(choice: unknown): Loose {
+    const checked = record(choice)
+    if (checked) return checked as Loose
+    throw new FerryError('upstream_invalid', 'The vendor sent a choice that is no object.', {
+      vendor: this.#target.vendor,
+    })
+  }
+
   #choice(choice: Loose): void {
-    const delta = choice.delta as Loose | null | undefined
+    const delta = record(choice.delta) as Loose | undefined
     if (delta) this.#delta(choice.index, delta)
     const finished = this.#finish(choice)
     if (!finished && this.#choices.has(choice.index)) return

@@ -21,21 +21,22 @@ export function count(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
 }
 
-/** Data of one event as an object. */
+/** Data of one event as an object. What begins like one but does not end was cut on the way. */
 export function parseEvent(data: string, target: Target): Json {
-  let value: unknown
+  const parsed = record(tryParse(data))
+  if (parsed) return parsed
+  if (data.startsWith('{')) throw truncated(target, 'The vendor’s stream broke off inside an event.')
+  throw new FerryError('upstream_invalid', 'The vendor sent an event that is no JSON object.', {
+    vendor: target.vendor,
+  })
+}
+
+function tryParse(data: string): unknown {
   try {
-    value = JSON.parse(data)
-  } catch (cause) {
-    throw new FerryError('upstream_invalid', 'The vendor sent an event that is not JSON.', {
-      vendor: target.vendor,
-      cause,
-    })
+    return JSON.parse(data)
+  } catch {
+    return undefined
   }
-  const parsed = record(value)
-  if (!parsed)
-    throw new FerryError('upstream_invalid', 'The vendor sent an event that is no object.', { vendor: target.vendor })
-  return parsed
 }
 
 /** A whole answer as an object. Text that begins like JSON but is none was cut on the way. */

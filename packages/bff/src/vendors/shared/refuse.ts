@@ -67,8 +67,8 @@ function matters(value: unknown): boolean {
   return value !== undefined && value !== false
 }
 
-/** Refuses what only OpenAI's own API has. */
-export function refuseOpenAiOnly(request: ChatRequest, target: Target): void {
+/** Refuses what no other vendor than the one whose schema this is has. */
+export function refuseForeign(request: ChatRequest, target: Target): void {
   for (const field of ['audio', 'web_search_options', 'functions', 'function_call'] as const) {
     if (request[field] !== undefined) throw unsupported(field, target, 'has nothing like it; leave it out.')
   }
