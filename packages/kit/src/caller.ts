@@ -36,7 +36,7 @@ export function findCredential(
     if (place === 'subprotocol') found.push(...subprotocolCredentials(value))
     else if (value !== '') found.push({ place, value })
   }
-  if (query.includes('key')) found.push(...queryCredentials(query))
+  if (mayHoldKey(query)) found.push(...queryCredentials(query))
   return judge(found, places)
 }
 
@@ -107,12 +107,15 @@ function queryCredentials(query: string): Found[] {
 
 /** The query without its `key` parameters; every other byte stays. */
 export function withoutKeyParameter(query: string): string {
-  if (!query.includes('key')) return query
+  if (!mayHoldKey(query)) return query
   return query
     .split('&')
     .filter((pair) => !isKeyParameter(pair))
     .join('&')
 }
+
+// The name may be percent-encoded.
+const mayHoldKey = (query: string): boolean => query.includes('key') || query.includes('%')
 
 const isKeyParameter = (pair: string): boolean => decode(pair.split('=', 1)[0] ?? '') === 'key'
 

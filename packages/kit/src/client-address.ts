@@ -21,6 +21,7 @@ export function addressSet(cidrs: readonly string[]): AddressSet {
 /** Reads `10.0.0.0/8`, `::1` or `192.0.2.7`. Throws an Error that completes "NAME …". */
 export function parseCidr(text: string): readonly [Address, number] {
   try {
+    if (!isAddress(text.split('/', 1)[0] ?? '')) throw new Error('no address')
     if (text.includes('/')) return ipaddr.parseCIDR(text)
     const address = ipaddr.process(text)
     return [address, address.kind() === 'ipv4' ? 32 : 128]
@@ -34,8 +35,12 @@ function contains([network, bits]: readonly [Address, number], address: Address)
 }
 
 function parseAddress(text: string): Address | undefined {
-  return ipaddr.isValid(text) ? ipaddr.process(text) : undefined
+  return isAddress(text) ? ipaddr.process(text) : undefined
 }
+
+// Not the old spellings (10.1, 0x7f.1, 017.0.0.1), which different programs take for different addresses.
+const isAddress = (text: string): boolean =>
+  text.includes(':') ? ipaddr.IPv6.isValid(text) : ipaddr.IPv4.isValidFourPartDecimal(text)
 
 /**
  * The address a request comes from: the peer's, unless the peer is a trusted proxy; then the rightmost address in
@@ -53,7 +58,7 @@ export function clientAddress(peer: string, forwardedFor: string | undefined, tr
     if (hop === undefined) break
     const next = withoutPort(hop)
     // A hop that is no address cannot be vouched for: the last proxy is all we know.
-    if (!ipaddr.isValid(next)) break
+    if (!isAddress(next)) break
     address = plain(next)
   }
   return address
