@@ -21,6 +21,7 @@ const TASKS = {
   bff: { steps: [ts('packages/bff/src/main.ts')] },
   test: { system: ['nginx', 'redis-server', 'openssl'], steps: [tool('vitest', 'run', '--coverage')] },
   'test:clients': { steps: [tool('vitest', 'run', '--project', 'clients')] },
+  'test:soak': { steps: [ts('test/soak/main.ts')] },
   lint: { steps: [tool('biome', 'check', '--error-on-warnings', '.'), tool('knip')] },
   format: { steps: [tool('biome', 'check', '--write', '.')] },
   types: { steps: [tool('tsc', '--build')] },

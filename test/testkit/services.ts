@@ -85,21 +85,12 @@ export async function startFailing(entry: string, env: ServiceEnv): Promise<Exit
 
 async function launch(entry: string, env: ServiceEnv): Promise<Service> {
   const [port, metricsPort] = [await freePort(), await freePort()]
-  const child = spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      '--conditions=ferry-source',
-      ...(env.NODE_FLAGS?.split(' ') ?? []),
-      entry,
-    ],
-    {
-      cwd: root,
-      // Nothing of the test run's own environment: proxies and vendor keys of the machine must not leak in.
-      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--conditions=ferry-source', entry], {
+    cwd: root,
+    // Nothing of the test run's own environment: proxies and vendor keys of the machine must not leak in.
+    env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const lines = collectLines(child)
   const exited = new Promise<Exit>((resolve) => child.on('close', (code, signal) => resolve({ code, signal })))
   return {
