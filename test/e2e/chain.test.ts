@@ -47,6 +47,9 @@ async function startChain(upstream: string): Promise<Chain> {
   return { relay, bff, ferry: createFerry({ baseURL: bff.origin, apiKey: BFF_KEY, maxRetries: 0 }) }
 }
 
+/** Events of each recorded stream that hold text, and nothing yet that ends it. */
+const PARTIAL = { openai: 2, anthropic: 5, gemini: 1 } as const
+
 const messages = [{ role: 'user' as const, content: 'Say hello' }]
 
 describe('SDK → BFF → relay → vendor', () => {
@@ -92,14 +95,15 @@ describe('over the whole chain', () => {
     await Promise.all([chain.relay.stop(), chain.bff.stop(), vendor.stop()])
   })
 
-  const streamed = (name: (typeof VENDORS)[number], ...ending: Step[]): void => {
+  const streamed = (name: (typeof VENDORS)[number], ...ending: Step[]): void =>
+    streamedUpTo(name, PARTIAL[name], ...ending)
+
+  const streamedUpTo = (name: (typeof VENDORS)[number], count: number, ...ending: Step[]): void => {
     const begin = head(200, [
       ['content-type', 'text/event-stream'],
       ['transfer-encoding', 'chunked'],
     ])
-    const events = DIALECTS[name].stream
-      .slice(0, Math.min(4, DIALECTS[name].stream.length - 1))
-      .map((event) => chunk(event))
+    const events = DIALECTS[name].stream.slice(0, count).map((event) => chunk(event))
     vendor.clear()
     vendor.script = afterBody(() => [begin, ...events, delay(30), ...ending])
   }
@@ -129,6 +133,16 @@ describe('over the whole chain', () => {
       expect(FerryError.is(failure) && failure.code).toBe('upstream_truncated')
       expect(vendor.requests).toHaveLength(1)
     })
+  })
+
+  it.each(VENDORS)('a stream of %s that breaks before its first event is not repeated', async (name) => {
+    streamedUpTo(name, 0, reset())
+    const failure = await chain.ferry.chat
+      .stream({ model: `${name}/m`, messages })
+      .final()
+      .catch((error: unknown) => error)
+    expect(FerryError.is(failure) && failure.code).toBe('upstream_truncated')
+    expect(vendor.requests).toHaveLength(1)
   })
 
   it('a wrong key is refused with a typed error and never reaches a vendor', async () => {

@@ -1,4 +1,4 @@
-import { type ChatChunk, type ChatCompletion, type ChatRequest, FerryError } from '@llm-ferry/sdk'
+import { type ChatChunk, type ChatCompletion, type ChatRequest, FerryError, type Usage } from '@llm-ferry/sdk'
 import { createParser } from 'eventsource-parser'
 import type { Exchange, Transport } from '../transport.ts'
 import type { StreamMapper } from '../vendors/vendor.ts'
@@ -34,6 +34,8 @@ export interface StreamAnswer extends AnswerHead {
   readonly first: readonly ChatChunk[]
   /** The chunks that follow, in the batches they arrived in. Throws a FerryError when the answer breaks off. */
   readonly rest: AsyncGenerator<readonly ChatChunk[], void>
+  /** Usage as far as the vendor has told. */
+  readonly usage: () => Usage | undefined
 }
 
 /** One attempt at a whole answer. @throws {AttemptFailure} */
@@ -53,9 +55,10 @@ export async function attemptStream(target: ResolvedTarget, options: AttemptOpti
   const signal = AbortSignal.any([options.signal, idle.signal])
   const exchange = await options.transport.send(target.config, wire, signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
-  const rest = chunks(exchange, target.adapter.stream(options.request, target), signal, idle)
+  const mapper = target.adapter.stream(options.request, target)
+  const rest = chunks(exchange, mapper, signal, idle)
   const first = await rest.next()
-  return { first: first.value ?? [], rest, relay: exchange.relay, dropped: wire.dropped }
+  return { first: first.value ?? [], rest, usage: () => mapper.usage(), relay: exchange.relay, dropped: wire.dropped }
 }
 
 async function vendorFailure(exchange: Exchange, target: ResolvedTarget): Promise<AttemptFailure> {
@@ -161,11 +164,14 @@ class EventReader {
     try {
       for (const chunk of this.#mapper.event(event)) this.#batch.push(chunk)
     } catch (error) {
-      // An error event is the vendor's own answer; as its first word it may be repeated like one with an error status.
-      this.fault =
-        FerryError.is(error) && error.code !== 'upstream_invalid' ? new AttemptFailure(error, 'vendor') : error
+      this.fault = isVendorsOwn(error) ? new AttemptFailure(error, 'vendor') : error
     }
   }
+}
+
+/** An error event is the vendor's own answer, unless a relay or we ourselves say how the stream broke. */
+function isVendorsOwn(error: unknown): error is FerryError {
+  return FerryError.is(error) && !error.code.startsWith('upstream_')
 }
 
 /** Ends a stream that has gone silent. The time in which the caller reads slowly does not count. */

@@ -39,15 +39,28 @@ export function vendorError(
   target: Target,
   more: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
 ): FerryError {
-  const rejected = facts.code === 'vendor_key_rejected'
-  const told = rejected ? undefined : facts.message && redact(facts.message)
-  return new FerryError(facts.code, told || `${target.vendor}: ${ERRORS[facts.code].meaning}`, {
+  const code = relayCode(facts.vendorCode) ?? facts.code
+  const told = code === 'vendor_key_rejected' ? undefined : facts.message && redact(facts.message)
+  return new FerryError(code, told || `${target.vendor}: ${ERRORS[code].meaning}`, {
     vendor: target.vendor,
     vendorCode: facts.vendorCode,
     param: facts.param,
     retryAfterMs: more.retryAfterMs ?? facts.retryAfterMs,
     cause: more.cause,
   })
+}
+
+// A relay reports a stream that broke off in the vendor's own shape, so that the vendor's SDKs understand it.
+const FROM_RELAY: ReadonlySet<string> = new Set([
+  'upstream_truncated',
+  'upstream_timeout',
+  'upstream_unreachable',
+  'upstream_invalid',
+])
+
+function relayCode(vendorCode: string | undefined): ErrorCode | undefined {
+  const code = vendorCode?.toLowerCase()
+  return isErrorCode(code) && FROM_RELAY.has(code) ? code : undefined
 }
 
 // The relay knows our token, not the caller's key: its 401 must not read as if the caller's key were wrong.
