@@ -1,0 +1,79 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isBroken, judge } from './budgets.ts'
+import { type Held, holdStreams } from './hold.ts'
+import { compileNative, type Native } from './native.ts'
+import { HELP, type Options, readOptions } from './options.ts'
+import { startServer, stopAll } from './processes.ts'
+import { profile } from './profile.ts'
+import { circumstances, footnotes, heldTable, resultTable, verdictTable } from './report.ts'
+import { openRig, type Rig } from './rig.ts'
+import { type Result, runRounds } from './rounds.ts'
+import { type Started, startTarget } from './started.ts'
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void stopAll().then(() => process.exit(1)))
+}
+
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options.help) console.log(HELP)
+  else process.exitCode = await bench(options)
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 1
+} finally {
+  await stopAll()
+}
+
+async function bench(options: Options): Promise<number> {
+  const rig = openRig()
+  const native = compileNative(rig)
+  const vendor = { file: native.mock, args: [String(rig.vendorPort)] }
+  await startServer(vendor, { port: rig.vendorPort, log: join(rig.run, 'mock.log'), core: rig.cores?.others })
+  if (options.profile !== undefined) {
+    const [measure] = options.measures
+    if (measure !== undefined) console.log(await profile(rig, native, options.profile, measure))
+    return 0
+  }
+  const results = await byTurns(rig, native, options)
+  const held = await holdAll(rig, native, options)
+  const verdicts = judge(results, held)
+  const parts = [circumstances(), ...results.map(resultTable)]
+  if (held.length > 0) parts.push(heldTable(held))
+  if (verdicts.length > 0) parts.push(verdictTable(verdicts))
+  parts.push(footnotes(options.targets))
+  const report = parts.join('\n\n')
+  console.log(`\n${report}`)
+  writeFileSync(join(rig.run, 'report.md'), `${report}\n`)
+  return options.short && verdicts.some(isBroken) ? 1 : 0
+}
+
+async function byTurns(rig: Rig, native: Native, { targets, measures, rounds }: Options): Promise<Result[]> {
+  if (measures.length === 0) return []
+  const started: Started[] = []
+  for (const [index, target] of targets.entries()) {
+    const one = await startTarget(rig, target, rig.firstPort + index)
+    if (one !== undefined) started.push(one)
+  }
+  const results: Result[] = []
+  for (const measure of measures) {
+    const wanted = started.filter(({ target }) => measure.targets?.includes(target.name) ?? true)
+    results.push(await runRounds(rig, native, measure, wanted, rounds ?? measure.rounds))
+  }
+  await Promise.all(started.map(({ server }) => server?.stop()))
+  return results
+}
+
+async function holdAll(rig: Rig, native: Native, { targets, hold }: Options): Promise<Held[]> {
+  const rows: Held[] = []
+  for (const streams of hold) {
+    for (const target of targets) {
+      const row = await holdStreams(rig, native, target, streams)
+      if (row === undefined) continue
+      console.error(`bench: hold ${streams} ${target.name}: ${row.kibPerStream.toFixed(1)} KiB a stream`)
+      rows.push(row)
+    }
+  }
+  return rows
+}

@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util'
+import { MEASURES, type Measure, SHORT } from './measures.ts'
+import { TARGETS } from './targets/index.ts'
+import type { Target } from './targets/target.ts'
+
+/** What is to be run. */
+export interface Options {
+  readonly help: boolean
+  readonly short: boolean
+  readonly profile: Target | undefined
+  readonly targets: readonly Target[]
+  readonly measures: readonly Measure[]
+  /** Levels of open streams. */
+  readonly hold: readonly number[]
+  /** Rounds of every measure; absent: each measure's own. */
+  readonly rounds: number | undefined
+}
+
+export const HELP = `npm run bench -- [options]
+
+Measures the services and their peers on this machine, over loopback only, and prints markdown tables. The main figure
+is the CPU time of the target's process, compared round by round with another target of the same run: it is what other
+work on the machine disturbs least. Needs nginx, wrk and gcc, which are installed where that is possible.
+
+  (nothing)          everything, about 12 minutes; peers are installed into .ferry/bench at the first run
+  --short            smoke, under a minute: relay and nginx; ends with 1 when a goal of test/bench/budgets.json is
+                     missed by more than half
+  --targets a,b      of ${TARGETS.map(({ name }) => name).join(', ')}
+  --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold
+  --streams a,b      levels of "hold"; 100,1000,5000
+  --rounds n         rounds of each measure
+  --profile target   where a target on Node spends its time under the first of --measures (json-64)
+  --help             this
+
+On two cores or more the target has core 0, and load and mock vendor have core 1. Latencies at 64 connections are those
+of a saturated target: read them at one connection. Compare times of one run only; ratios hold a little longer.`
+
+/** @throws an Error with one sentence for arguments that mean nothing. */
+export function readOptions(argv: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      help: { type: 'boolean', default: false },
+      short: { type: 'boolean', default: false },
+      profile: { type: 'string' },
+      targets: { type: 'string' },
+      measures: { type: 'string' },
+      streams: { type: 'string' },
+      rounds: { type: 'string' },
+    },
+  })
+  const { help, short, profile } = values
+  const measures = values.measures?.split(',') ?? (short ? SHORT.measures : profile ? ['json-64'] : undefined)
+  const targets = values.targets?.split(',') ?? (short ? SHORT.targets : undefined)
+  const holds = measures === undefined || measures.includes('hold')
+  return {
+    help,
+    short,
+    profile: profile === undefined ? undefined : pick(TARGETS, [profile])[0],
+    targets: targets === undefined ? TARGETS : pick(TARGETS, targets),
+    measures:
+      measures === undefined
+        ? MEASURES
+        : pick(
+            MEASURES,
+            measures.filter((name) => name !== 'hold'),
+          ),
+    hold: holds ? (values.streams ?? '100,1000,5000').split(',').map(Number) : [],
+    rounds: values.rounds === undefined ? (short ? SHORT.rounds : undefined) : Number(values.rounds),
+  }
+}
+
+function pick<T extends { readonly name: string }>(all: readonly T[], names: readonly string[]): T[] {
+  return names.map((name) => {
+    const found = all.find((each) => each.name === name)
+    if (found === undefined)
+      throw new Error(`there is no ${name}; there are ${all.map((each) => each.name).join(', ')}`)
+    return found
+  })
+}
