@@ -34,4 +34,7 @@ export type { Embedding, EmbeddingsRequest, EmbeddingsResponse } from './schema/
 export { ERRORS, type ErrorCode, type ErrorSpec, isErrorCode } from './schema/errors.ts'
 export { HEADERS } from './schema/headers.ts'
 export type { Model, ModelCapabilities, ModelList, ModelPrice } from './schema/models.ts'
+export type { SentenceOptions } from './sentences/options.ts'
+export { speakable } from './sentences/speech.ts'
+export { type Sentence, SentenceSplitter } from './sentences/splitter.ts'
 export { ChatStream } from './stream.ts'

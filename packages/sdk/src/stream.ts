@@ -6,6 +6,8 @@ import { iterate } from './iterate.ts'
 import { type CallMeta, readMeta } from './meta.ts'
 import { relayedOrigin } from './relayed.ts'
 import { ChatResult } from './result.ts'
+import type { SentenceOptions } from './sentences/options.ts'
+import { SentenceSplitter } from './sentences/splitter.ts'
 import { toServerSentEvents } from './wire-stream.ts'
 
 /**
@@ -67,6 +69,18 @@ export class ChatStream implements AsyncIterable<ChatEvent>, AsyncDisposable {
     return this.#iterate((events) =>
       events.flatMap((event) => (event.type === 'text-delta' && event.choice === 0 ? event.text : [])),
     )
+  }
+
+  /**
+   * The first choice's text in sentences for a voice, as early as is right: no Markdown, code or emoji in them, and the
+   * first one short, since the listener waits for it.
+   *
+   * @example
+   * for await (const sentence of ferry.chat.stream(request).sentences()) await voice.speak(sentence)
+   */
+  sentences(options?: SentenceOptions): AsyncIterableIterator<string, undefined, undefined> {
+    const splitter = new SentenceSplitter(options)
+    return this.#iterate((events) => events.flatMap((event) => spokenBy(splitter, event)))
   }
 
   /** The whole text. Reads the stream to its end, or waits for whoever does. */
@@ -167,6 +181,12 @@ export class ChatStream implements AsyncIterable<ChatEvent>, AsyncDisposable {
   #meta(): CallMeta {
     return this.#source.meta ?? readMeta(new Headers(), 0)
   }
+}
+
+function spokenBy(splitter: SentenceSplitter, event: ChatEvent): string[] {
+  if (!('choice' in event) || event.choice !== 0) return []
+  const pieces = event.type === 'text-delta' ? splitter.push(event.text) : event.type === 'finish' ? splitter.end() : []
+  return pieces.flatMap(({ text }) => text || [])
 }
 
 interface Batch {

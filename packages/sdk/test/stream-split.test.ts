@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { type ChatEvent, createFerry } from '../src/index.ts'
+import { collect } from './support/collect.ts'
 import { request, streamingFetch, textChunks, wire } from './support/wire.ts'
 
 const streamOf = (pieces: readonly Uint8Array[]) =>
@@ -20,8 +21,8 @@ it('any cuts of the bytes give the same events', async () => {
     fc.asyncProperty(texts, places, fc.boolean(), async (pieces, at, crlf) => {
       const body = wire(textChunks(...pieces))
       const bytes = new TextEncoder().encode(crlf ? body.replaceAll('\n', '\r\n') : body)
-      const whole = await Array.fromAsync(streamOf([bytes]))
-      expect(await Array.fromAsync(streamOf(cut(bytes, at)))).toEqual(whole)
+      const whole = await collect(streamOf([bytes]))
+      expect(await collect(streamOf(cut(bytes, at)))).toEqual(whole)
       expect(whole.flatMap((event) => (event.type === 'text-delta' ? event.text : [])).join('')).toBe(pieces.join(''))
     }),
     { numRuns: 200 },

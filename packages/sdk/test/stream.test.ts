@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { type ChatEvent, ChatStream, createFerry } from '../src/index.ts'
+import { collect } from './support/collect.ts'
 import { startServer, withinASecond } from './support/server.ts'
 import {
   answerJson,
@@ -40,7 +41,7 @@ const toolChunks = [
 describe('events', () => {
   it('tell a text answer from its start to its finish', async () => {
     const { ferry, server } = await serving(wire(textChunks('你', '好')))
-    expect(await Array.fromAsync(ferry.chat.stream(request))).toEqual([
+    expect(await collect(ferry.chat.stream(request))).toEqual([
       { type: 'message-start', id: 'chatcmpl-1', model: 'gpt-5-mini' },
       { type: 'text-delta', choice: 0, text: '你' },
       { type: 'text-delta', choice: 0, text: '好' },
@@ -53,7 +54,7 @@ describe('events', () => {
   it('tell reasoning and tool calls, pieces of which may alternate', async () => {
     const { ferry } = await serving(wire(toolChunks))
     const stream = ferry.chat.stream(request)
-    const events = await Array.fromAsync(stream)
+    const events = await collect(stream)
     expect(events.map(({ type }) => type)).toEqual([
       'message-start',
       'reasoning-delta',
@@ -94,7 +95,7 @@ describe('events', () => {
       wire([other('b1'), chunk({ content: 'a' }), other('b2', 'length'), chunk({}, 'stop')]),
     )
     const stream = ferry.chat.stream({ ...request, n: 2 })
-    expect(await Array.fromAsync(stream.textDeltas())).toEqual(['a'])
+    expect(await collect(stream.textDeltas())).toEqual(['a'])
     const { choices } = await stream.final()
     expect(choices.map(({ index, message, finish_reason }) => [index, message.content, finish_reason])).toEqual([
       [0, 'a', 'stop'],
@@ -128,7 +129,7 @@ describe('ways to read', () => {
   it('final() waits for whoever reads', async () => {
     const { ferry } = await serving(wire(textChunks('你好')))
     const stream = ferry.chat.stream(request)
-    const events = Array.fromAsync(stream)
+    const events = collect(stream)
     expect((await stream.final()).text).toBe('你好')
     expect(await events).toHaveLength(4)
     expect(await stream.text()).toBe('你好')
@@ -137,7 +138,7 @@ describe('ways to read', () => {
   it('a second loop is refused', async () => {
     const { ferry } = await serving(wire(textChunks('你好')))
     const stream = ferry.chat.stream(request)
-    await Array.fromAsync(stream)
+    await collect(stream)
     expect(() => stream.textDeltas()).toThrow(/read once/)
     expect(() => stream.toReadableStream()).toThrow(/read once/)
     expect(() => stream[Symbol.asyncIterator]()).toThrow(/read once/)

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createFerry } from '../src/index.ts'
+import { collect } from './support/collect.ts'
 import { startServer, withinASecond } from './support/server.ts'
 import { answerJson, beginStream, chunk, completion, data, errorBody, request } from './support/wire.ts'
 
@@ -69,7 +70,7 @@ describe('idleTimeoutMs', () => {
     const beforeError = vi.fn()
     const ferry = createFerry({ baseURL: server.url, apiKey: 'key', idleTimeoutMs: 100, hooks: { beforeError } })
     const stream = ferry.chat.stream(request)
-    await expect(Array.fromAsync(stream)).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await expect(collect(stream)).rejects.toMatchObject({ code: 'upstream_timeout' })
     await withinASecond(server.received[0]!.closed)
     await withinASecond(server.waitFor('DELETE'))
     expect(beforeError).toHaveBeenCalledOnce()

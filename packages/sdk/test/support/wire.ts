@@ -63,8 +63,15 @@ export const errorBody = (code: string, message = 'no', more: object = {}) => ({
 
 /** A `fetch` that answers with a stream in exactly these pieces. */
 export function streamingFetch(pieces: readonly Uint8Array[], headers: Record<string, string> = {}) {
-  return async (): Promise<Response> =>
-    new Response(ReadableStream.from(pieces) as ReadableStream<Uint8Array<ArrayBuffer>>, {
-      headers: { 'content-type': 'text/event-stream', ...headers },
+  return async (): Promise<Response> => {
+    const left = pieces.values()
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        const { done, value } = left.next()
+        if (done) controller.close()
+        else controller.enqueue(Uint8Array.from(value))
+      },
     })
+    return new Response(body, { headers: { 'content-type': 'text/event-stream', ...headers } })
+  }
 }
