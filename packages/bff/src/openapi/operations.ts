@@ -1,0 +1,124 @@
+type Json = Readonly<Record<string, unknown>>
+
+/** Name of a schema in the document. */
+export type SchemaName = 'ChatRequest' | 'ChatCompletion' | 'ChatChunk' | 'ErrorBody' | 'ModelList'
+
+/** One route as the document describes it. */
+export interface Operation {
+  readonly method: 'get' | 'post'
+  readonly path: string
+  readonly id: string
+  readonly summary: string
+  readonly description?: string
+  /** Absent: a BFF key. */
+  readonly security?: 'none' | 'metrics'
+  readonly parameters?: readonly Json[]
+  readonly request?: SchemaName
+  /** Media type → schema of the answer. */
+  readonly answers: Readonly<Record<string, SchemaName | Json>>
+}
+
+const USER: Json = {
+  name: 'x-ferry-user',
+  in: 'header',
+  schema: { type: 'string', maxLength: 256 },
+  description:
+    'End user; limits count for each. Default: `safety_identifier` or `user` of the body, else the key itself.',
+}
+const TIMEOUT: Json = {
+  name: 'x-ferry-timeout-ms',
+  in: 'header',
+  schema: { type: 'integer', minimum: 1 },
+  description: 'How long you wait for a whole answer, or for a stream’s first event, in ms.',
+}
+const VENDOR: Json = {
+  name: 'vendor',
+  in: 'path',
+  required: true,
+  schema: { type: 'string' },
+  description: 'A configured vendor.',
+}
+
+const CHAT_ANSWERS = {
+  'application/json': 'ChatCompletion',
+  'text/event-stream': {
+    type: 'string',
+    description:
+      'With `stream: true`: events whose `data` is a ChatChunk, then `[DONE]`. A stream without `[DONE]` was cut.',
+  },
+} as const
+
+const HEALTH = { type: 'object', properties: { status: { type: 'string' } }, required: ['status'] }
+
+/** Every route of the BFF. A test compares them with the router. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/v1/chat/completions',
+    id: 'createChatCompletion',
+    summary: 'Chat with a model of any vendor',
+    parameters: [USER, TIMEOUT],
+    request: 'ChatRequest',
+    answers: CHAT_ANSWERS,
+  },
+  {
+    method: 'post',
+    path: '/proxy/{vendor}/chat/completions',
+    id: 'createVendorChatCompletion',
+    summary: 'The same, with the vendor in the path',
+    description: 'Also under `/proxy/{vendor}/v1/chat/completions`.',
+    parameters: [VENDOR, USER, TIMEOUT],
+    request: 'ChatRequest',
+    answers: CHAT_ANSWERS,
+  },
+  {
+    method: 'get',
+    path: '/v1/models',
+    id: 'listModels',
+    summary: 'Models and aliases',
+    description: 'Other models of the same vendors are passed on as well.',
+    answers: { 'application/json': 'ModelList' },
+  },
+  {
+    method: 'get',
+    path: '/health',
+    id: 'getHealth',
+    summary: 'Whether the process is alive',
+    security: 'none',
+    answers: { 'application/json': HEALTH },
+  },
+  {
+    method: 'get',
+    path: '/ready',
+    id: 'getReady',
+    summary: 'Whether it takes new calls',
+    description: '503 while it is about to stop.',
+    security: 'none',
+    answers: { 'application/json': HEALTH },
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    id: 'getMetrics',
+    summary: 'Prometheus metrics',
+    description: 'Only without METRICS_PORT and with METRICS_TOKEN.',
+    security: 'metrics',
+    answers: { 'text/plain': { type: 'string' } },
+  },
+  {
+    method: 'get',
+    path: '/openapi.json',
+    id: 'getOpenApi',
+    summary: 'This document',
+    security: 'none',
+    answers: { 'application/json': { type: 'object' } },
+  },
+  {
+    method: 'get',
+    path: '/docs',
+    id: 'getDocs',
+    summary: 'This document as a page',
+    security: 'none',
+    answers: { 'text/html': { type: 'string' } },
+  },
+]
