@@ -4,7 +4,8 @@ import Koa from 'koa'
 import type { BffConfig } from './config.ts'
 import type { Context, State } from './context.ts'
 import { createResolver } from './dispatch/resolve.ts'
-import type { RequestRate } from './limits/request-rate.ts'
+import type { Limits } from './limits/limits.ts'
+import { createPolicies } from './limits/policy-schema.ts'
 import { accessLog } from './middleware/access-log.ts'
 import { auth } from './middleware/auth.ts'
 import { closeWhileDraining } from './middleware/drain.ts'
@@ -12,6 +13,7 @@ import { errors } from './middleware/errors.ts'
 import { requestId } from './middleware/request-id.ts'
 import { securityHeaders } from './middleware/security-headers.ts'
 import { type ChatOptions, chat } from './routes/chat.ts'
+import { docs, openApi } from './routes/docs.ts'
 import { health, ready } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
@@ -24,7 +26,7 @@ export interface AppParts {
   readonly log: Logger
   readonly telemetry: Telemetry
   readonly transport: Transport
-  readonly rate: RequestRate
+  readonly limits: Limits
   /** Whether the process is about to stop. */
   readonly draining: () => boolean
 }
@@ -32,7 +34,13 @@ export interface AppParts {
 /** The BFF's request path, from the top to the bottom. */
 export function createApp(parts: AppParts): Koa<State> {
   const { config, log, telemetry, draining } = parts
-  const options: ChatOptions = { ...parts, ...config, resolve: createResolver(config.file) }
+  const keyLimits = new Map([...config.file.keys].map(([name, key]) => [name, key.limits]))
+  const options: ChatOptions = {
+    ...config,
+    ...parts,
+    resolve: createResolver(config.file),
+    policyOf: createPolicies(config.limits, config.file.limits, keyLimits),
+  }
   const known = auth(config.keys)
 
   const router = new Router<State, Context>()
@@ -41,6 +49,8 @@ export function createApp(parts: AppParts): Koa<State> {
   if (config.metricsPort === undefined && config.metricsToken !== undefined) {
     router.get('/metrics', metrics(telemetry.registry, config.metricsToken))
   }
+  router.get('/openapi.json', openApi())
+  router.get('/docs{/:file}', docs())
   router.get('/v1/models', known, models(config.file))
   router.post('/v1/chat/completions', known, chat(options))
   router.post(

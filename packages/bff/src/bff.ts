@@ -2,7 +2,10 @@ import { createServer } from 'node:http'
 import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
 import { createApp } from './app.ts'
 import type { BffConfig } from './config.ts'
-import { createRequestRate } from './limits/request-rate.ts'
+import { createCalendar } from './limits/calendar.ts'
+import { loadTokenCounter } from './limits/estimate.ts'
+import { Limits } from './limits/limits.ts'
+import { openStore } from './store/index.ts'
 import { createTelemetry } from './telemetry.ts'
 import { createTransport } from './transport.ts'
 
@@ -20,14 +23,21 @@ const KEEP_ALIVE_MS = 75_000
 export async function startBff(config: BffConfig, log: Logger = createLogger('bff', config.logLevel)): Promise<Bff> {
   const telemetry = createTelemetry()
   const transport = createTransport(config)
-  const rate = createRequestRate(config.rateLimitRpm)
+  const [store] = await Promise.all([openStore(config.redis, config.redisTimeoutMs, log), loadTokenCounter()])
+  const limits = new Limits({
+    store,
+    calendar: createCalendar(config.quotaTimezone),
+    outage: config.redisOutage,
+    spoolFolder: config.spoolDir,
+    log,
+    registry: telemetry.registry,
+  })
   let stopping = false
-  const app = createApp({ config, log, telemetry, transport, rate, draining: () => stopping })
+  const app = createApp({ config, log, telemetry, transport, limits, draining: () => stopping })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
   const port = await listen(server, config.port, config.host)
   const metrics = await startMetrics(config, () => telemetry.registry.metrics())
   log.info({ port, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) }, 'bff_started')
-  log.warn('limits_in_process')
 
   return {
     port,
@@ -38,7 +48,8 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
       const forced = setTimeout(() => server.closeAllConnections(), config.drainTimeoutMs)
       await new Promise((resolve) => server.close(resolve))
       clearTimeout(forced)
-      await Promise.all([transport.close(), metrics?.close()])
+      await limits.close()
+      await Promise.all([transport.close(), metrics?.close(), store.close()])
     },
   }
 }

@@ -1,6 +1,7 @@
 import { ConfigError, parseOrigin } from '@llm-ferry/kit'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import { type LimitsText, limitsSchema } from './limits/policy-schema.ts'
 import { DIALECTS } from './vendors/registry.ts'
 
 /** How a vendor is reached: through the relays, or directly with a key that lives here. */
@@ -25,6 +26,15 @@ export interface FileConfig {
   readonly models: ReadonlyMap<string, ModelConfig>
   /** Alias → targets (`vendor/model`), in order of preference. */
   readonly aliases: ReadonlyMap<string, readonly string[]>
+  /** Limits of every key. */
+  readonly limits: LimitsText
+  /** Name of a key in BFF_KEYS → what is configured for it. */
+  readonly keys: ReadonlyMap<string, KeyConfig>
+}
+
+/** A key, configured. */
+export interface KeyConfig {
+  readonly limits: LimitsText
 }
 
 /** A model, configured. */
@@ -88,6 +98,8 @@ const fileSchema = z.strictObject({
     )
     .default({}),
   aliases: z.record(z.string().min(1), z.array(modelIdSchema).min(1)).default({}),
+  limits: limitsSchema.default({}),
+  keys: z.record(z.string().min(1), z.strictObject({ limits: limitsSchema.default({}) })).default({}),
 })
 
 type FileText = z.infer<typeof fileSchema>
@@ -104,7 +116,13 @@ export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessE
       result.error.issues.map((issue) => `${path}: ${issue.path.join('.') || 'the file'} ${issue.message}`),
     )
   }
-  const config = { vendors: vendorsOf(result.data), models: modelsOf(result.data), aliases: aliasesOf(result.data) }
+  const config = {
+    vendors: vendorsOf(result.data),
+    models: modelsOf(result.data),
+    aliases: aliasesOf(result.data),
+    limits: result.data.limits,
+    keys: new Map(Object.entries(result.data.keys)),
+  }
   requireKnownVendors(config, path)
   return config
 }

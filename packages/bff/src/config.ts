@@ -18,6 +18,10 @@ import {
   type Variables,
 } from '@llm-ferry/kit'
 import { type FileConfig, parseFileConfig } from './config-file.ts'
+import { parseTimeZone } from './limits/calendar.ts'
+import { OUTAGE_POLICIES, type OutagePolicy } from './limits/limits.ts'
+import type { LimitPolicy } from './limits/policy.ts'
+import { parseRedisAddress, type RedisAddress } from './store/redis-address.ts'
 
 const variables = {
   PORT: port({ default: 8080, doc: 'Port that applications connect to.' }),
@@ -52,6 +56,30 @@ const variables = {
   DRAIN_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'How long running calls may go on after SIGTERM.' }),
   MAX_RETRIES: count({ default: 3, max: 10, doc: 'Attempts after the first, over all targets of a call.' }),
   RATE_LIMIT_RPM: count({ default: 60, min: 1, doc: 'Requests a minute per key, end user and vendor.' }),
+  DAILY_QUOTA: count({ default: 1000, min: 1, doc: 'Requests a day per key, end user and vendor.' }),
+  KEY_RATE_LIMIT_RPM: count({ default: 600, min: 1, doc: 'Requests a minute per key.' }),
+  KEY_DAILY_QUOTA: count({ default: 10_000, min: 1, doc: 'Requests a day per key.' }),
+  QUOTA_TIMEZONE: {
+    parse: parseTimeZone,
+    default: 'Asia/Shanghai',
+    doc: 'Time zone whose days and months quotas are counted in.',
+  },
+  REDIS_URL: {
+    parse: parseRedisAddress,
+    doc:
+      'Redis that the BFF processes share: redis://, rediss://, redis+sentinel://HOSTS/MASTER or redis+cluster://HOSTS. ' +
+      'Absent: each process counts for itself and forgets when it ends.',
+    secret: true,
+  },
+  REDIS_TIMEOUT_MS: milliseconds({ default: 250, doc: 'Longest wait of a call for an answer of Redis.' }),
+  REDIS_OUTAGE: choice(OUTAGE_POLICIES, {
+    default: 'open',
+    doc: 'While Redis is away: open, each process counts for itself; closed, calls get 503.',
+  }),
+  SPOOL_DIR: text({
+    default: '.ferry/spool',
+    doc: 'Folder, best on a disk that outlives the process, for what waits for Redis to come back.',
+  }),
 } as const
 
 /** The BFF's environment. The entries' `doc` fields are the reference. */
@@ -76,7 +104,13 @@ export interface BffConfig {
   readonly streamHeartbeatMs: number
   readonly drainTimeoutMs: number
   readonly maxRetries: number
-  readonly rateLimitRpm: number
+  /** Limits of every key, before FERRY_CONFIG. */
+  readonly limits: LimitPolicy
+  readonly quotaTimezone: string
+  readonly redis: RedisAddress | undefined
+  readonly redisTimeoutMs: number
+  readonly redisOutage: OutagePolicy
+  readonly spoolDir: string
   readonly file: FileConfig
 }
 
@@ -106,8 +140,27 @@ export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
     streamHeartbeatMs: values.STREAM_HEARTBEAT_MS,
     drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
     maxRetries: values.MAX_RETRIES,
-    rateLimitRpm: values.RATE_LIMIT_RPM,
+    limits: limitsOf(values),
+    quotaTimezone: values.QUOTA_TIMEZONE,
+    redis: values.REDIS_URL,
+    redisTimeoutMs: values.REDIS_TIMEOUT_MS,
+    redisOutage: values.REDIS_OUTAGE,
+    spoolDir: values.SPOOL_DIR,
     file,
+  }
+}
+
+function limitsOf(values: Values): LimitPolicy {
+  return {
+    requestsPerMinute: values.RATE_LIMIT_RPM,
+    requestsPerDay: values.DAILY_QUOTA,
+    keyRequestsPerMinute: values.KEY_RATE_LIMIT_RPM,
+    keyRequestsPerDay: values.KEY_DAILY_QUOTA,
+    tokensPerMinute: undefined,
+    tokensPerDay: undefined,
+    costNanosPerDay: undefined,
+    costNanosPerMonth: undefined,
+    streams: undefined,
   }
 }
 
@@ -132,6 +185,11 @@ function crossFaults(values: Values, file: FileConfig): string[] {
   }
   if (values.RELAY_URLS?.length && !values.RELAY_TOKEN) {
     faults.push('RELAY_TOKEN is missing: set it to one of the tokens in the relay’s RELAY_TOKENS')
+  }
+  const names = new Set(values.BFF_KEYS.map(({ name }) => name))
+  for (const name of file.keys.keys()) {
+    if (!names.has(name))
+      faults.push(`FERRY_CONFIG: keys.${name} is no key of BFF_KEYS: correct the name or add the key`)
   }
   if (values.REQUEST_TIMEOUT_MS > values.MAX_REQUEST_TIMEOUT_MS) {
     faults.push('REQUEST_TIMEOUT_MS is longer than MAX_REQUEST_TIMEOUT_MS: raise the one or lower the other')

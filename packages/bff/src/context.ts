@@ -24,6 +24,8 @@ export interface CallFacts {
   firstByteSeconds?: number
   promptTokens?: number
   completionTokens?: number
+  /** The tokens are our estimate: the answer broke off before the vendor’s count. */
+  estimated?: boolean
 }
 
 /** State that middleware adds to a request. */

@@ -1,4 +1,5 @@
 import type { ErrorBody, FerryError } from '@llm-ferry/sdk'
+import { LimitRefusal } from './limits/refusal.ts'
 
 const TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
@@ -9,7 +10,7 @@ const TYPES: Readonly<Record<number, string>> = {
   499: 'client_closed',
 }
 
-/** An error in OpenAI's shape. What the vendor called it is kept beside our code. */
+/** An error in OpenAI's shape. What the vendor called it, or which limit refused, is kept beside our code. */
 export function errorBody(error: FerryError): ErrorBody {
   const type = TYPES[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error')
   return {
@@ -19,6 +20,7 @@ export function errorBody(error: FerryError): ErrorBody {
       param: error.param ?? null,
       code: error.code,
       ...(error.vendor === undefined ? {} : { vendor: error.vendor }),
+      ...(error instanceof LimitRefusal ? { limit: error.details() } : {}),
       ...(error.vendorCode === undefined ? {} : { vendor_code: error.vendorCode }),
     },
   }

@@ -8,8 +8,6 @@ export interface Telemetry {
   answered(facts: CallFacts, answer: { method: string; status: number; seconds: number }): void
   /** A stream to a caller has begun; call the result when it is over. */
   streamOpened(): () => void
-  /** A limit refused a request. */
-  limitRefused(limit: string): void
 }
 
 export function createTelemetry(): Telemetry {
@@ -55,13 +53,6 @@ export function createTelemetry(): Telemetry {
     registers,
   })
   const streams = new Gauge({ name: 'ferry_open_streams', help: 'Streams open to callers.', registers })
-  const refusals = new Counter({
-    name: 'ferry_limit_refusals_total',
-    help: 'Requests that a limit refused.',
-    labelNames: ['limit'] as const,
-    registers,
-  })
-
   return {
     registry,
     answered(facts, { method, status, seconds }) {
@@ -79,9 +70,6 @@ export function createTelemetry(): Telemetry {
     streamOpened() {
       streams.inc()
       return () => streams.dec()
-    },
-    limitRefused(limit) {
-      refusals.inc({ limit })
     },
   }
 }

@@ -21,7 +21,7 @@ export type TokenCounter = (text: string) => number
 
 let loading: Promise<TokenCounter> | undefined
 
-/** Loads the tokenizer at first use: its tables take 0.1 s and 80 MB, which only keys with such limits need. */
+/** Loads the tokenizer, once. Its tables take 0.1 s in which nothing else runs: ask for it at start. */
 export function loadTokenCounter(): Promise<TokenCounter> {
   loading ??= import('gpt-tokenizer/encoding/o200k_base').then(({ countTokens }) => {
     // Text that looks like a control token is text: a prompt may speak of them.

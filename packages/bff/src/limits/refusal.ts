@@ -22,6 +22,23 @@ export class LimitRefusal extends FerryError {
     this.refusedBy = refusedBy
     this.allowances = allowances
   }
+
+  /** The limit, as the answer’s body tells it. */
+  details(): LimitDetails {
+    const { name, unit, limit, remaining, resetMs } = this.refusedBy
+    const scale = unit === 'costNanos' ? 1e9 : 1
+    const reset_seconds = resetMs === undefined ? null : Math.ceil(resetMs / 1000)
+    return { name, limit: limit / scale, remaining: remaining / scale, reset_seconds }
+  }
+}
+
+/** Which limit refused a call, in requests, tokens, US dollars or streams. */
+export interface LimitDetails {
+  readonly name: LimitName
+  readonly limit: number
+  readonly remaining: number
+  /** Time until the count starts anew; null for streams, which end when they end. */
+  readonly reset_seconds: number | null
 }
 
 /** What a limit refused, as it could not tell by its count alone. */

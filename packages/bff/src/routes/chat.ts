@@ -1,5 +1,5 @@
 import { FerryError } from '@llm-ferry/sdk'
-import { type ChatChunk, type ChatRequest, HEADERS, parseChatRequest, type Usage } from '@llm-ferry/sdk/schema'
+import { type ChatChunk, type ChatRequest, HEADERS, parseChatRequest } from '@llm-ferry/sdk/schema'
 import type { Caller, Context, Middleware } from '../context.ts'
 import {
   type AnswerHead,
@@ -13,7 +13,13 @@ import { toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import { EventStream } from '../event-stream.ts'
-import type { Admission, RequestRate } from '../limits/request-rate.ts'
+import { CallAccount, expectedOf } from '../limits/account.ts'
+import { rateLimitHeaders } from '../limits/allowance.ts'
+import { counted } from '../limits/fallback.ts'
+import type { Limits } from '../limits/limits.ts'
+import type { Meter } from '../limits/meter.ts'
+import type { PolicyOf } from '../limits/policy-schema.ts'
+import { LimitRefusal } from '../limits/refusal.ts'
 import { namedUser } from '../middleware/auth.ts'
 import { readJson } from '../middleware/body.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -22,7 +28,8 @@ import type { Transport } from '../transport.ts'
 export interface ChatOptions {
   readonly resolve: Resolver
   readonly transport: Transport
-  readonly rate: RequestRate
+  readonly limits: Limits
+  readonly policyOf: PolicyOf
   readonly telemetry: Telemetry
   readonly maxBodyBytes: number
   readonly requestTimeoutMs: number
@@ -41,6 +48,7 @@ interface Call {
   readonly request: ChatRequest
   readonly targets: Targets
   readonly deadline: Deadline
+  readonly account: CallAccount
   /** The caller has left. */
   readonly left: AbortSignal
 }
@@ -61,18 +69,19 @@ export function chat(
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
     facts.stream = request.stream === true
-    const admission = await admit(context, options, endUser(context, caller, request), targets[0].vendor)
+    const account = await admit(context, options, endUser(context, caller, request), request)
     const left = leaving(context)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
-    const call: Call = { context, request, targets, deadline, left }
+    const call: Call = { context, request, targets, deadline, account, left }
     try {
       await (request.stream ? streamed(call, options) : plain(call, options))
     } catch (thrown) {
       const failure = toFailure(thrown)
-      if (failure.origin === 'unreached') await admission.giveBack()
+      account.fail(failure)
       throw failure.error
     } finally {
       deadline.met()
+      await closeAccount(call)
     }
   }
 }
@@ -93,20 +102,32 @@ function endUser(context: Context, caller: Caller, request: ChatRequest): Caller
 
 async function admit(
   context: Context,
-  { rate, telemetry }: ChatOptions,
-  caller: Caller,
-  vendor: string,
-): Promise<Admission> {
+  { limits, policyOf }: ChatOptions,
+  { key, user }: Caller,
+  request: ChatRequest,
+): Promise<CallAccount> {
+  const { requestId: id, facts } = context.state
+  const { vendor = '' } = facts
+  const policy = policyOf(key)
+  const expected = await expectedOf(request, policy)
   try {
-    const admission = await rate.admit(caller, vendor)
-    context.set('x-ratelimit-limit-requests', String(admission.limit))
-    context.set('x-ratelimit-remaining-requests', String(admission.remaining))
-    context.set('x-ratelimit-reset-requests', `${(admission.resetMs / 1000).toFixed(3)}s`)
-    return admission
+    const call = { id, key, user, vendor, policy, expected, isStream: request.stream === true }
+    const admission = await limits.admit(call)
+    context.set(rateLimitHeaders(admission.allowances))
+    return new CallAccount(admission, request, vendor)
   } catch (error) {
-    if (FerryError.is(error)) telemetry.limitRefused('requests_per_minute')
+    if (error instanceof LimitRefusal) context.set(rateLimitHeaders(error.allowances))
     throw error
   }
+}
+
+/** Charges what the call used; nobody waits for the store. */
+async function closeAccount({ context, account }: Call): Promise<void> {
+  const { facts } = context.state
+  const { promptTokens, completionTokens, isEstimated } = await account.close()
+  facts.promptTokens = promptTokens
+  facts.completionTokens = completionTokens
+  if (isEstimated) facts.estimated = true
 }
 
 /** Fires when the caller goes before its answer has ended. */
@@ -125,12 +146,16 @@ function attemptOptions(call: Call, { transport, streamIdleTimeoutMs }: ChatOpti
 async function plain(call: Call, options: ChatOptions): Promise<void> {
   const { context, targets, deadline } = call
   const attempt = attemptOptions(call, options)
-  const answered = await attemptTargets(targets, (target) => attemptPlain(target, attempt), {
-    maxRetries: options.maxRetries,
-    deadline,
-  })
+  const answered = await attemptTargets(
+    targets,
+    counted(call.account, (target) => attemptPlain(target, attempt)),
+    {
+      maxRetries: options.maxRetries,
+      deadline,
+    },
+  )
   noteAnswer(context, answered)
-  noteUsage(context, answered.value.completion.usage)
+  call.account.meter.complete(answered.value.completion)
   context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
   context.set(ferryValues(answered))
   context.body = answered.value.completion
@@ -146,16 +171,21 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
   const closed = options.telemetry.streamOpened()
   try {
     const attempt = attemptOptions(call, options)
-    const opening = attemptTargets(targets, (target) => attemptStream(target, attempt), {
-      maxRetries: options.maxRetries,
-      deadline,
-    })
+    const opening = attemptTargets(
+      targets,
+      counted(call.account, (target) => attemptStream(target, attempt)),
+      {
+        maxRetries: options.maxRetries,
+        deadline,
+      },
+    )
     await forward(call, stream, await opening.finally(() => clearTimeout(waiting)))
   } catch (thrown) {
     if (!stream.begun) throw thrown
-    const { error } = toFailure(thrown)
-    context.state.facts.error = error.code
-    stream.fail(error)
+    const failure = toFailure(thrown)
+    call.account.fail(failure)
+    context.state.facts.error = failure.error.code
+    stream.fail(failure.error)
   } finally {
     closed()
   }
@@ -169,39 +199,43 @@ async function forward(
   const { context, request, left } = call
   call.deadline.met()
   noteAnswer(context, answered)
-  const outgoing = new OutgoingChunks(context, request.stream_options?.include_usage === true)
-  const { first, rest } = answered.value
-  if (stream.begun) {
-    await stream.write(
-      outgoing.take(first.map((chunk, i) => (i === 0 ? { ...chunk, ferry: ferryValues(answered) } : chunk))),
-      left,
-    )
-  } else {
-    context.set(ferryValues(answered))
-    stream.begin()
-    await stream.write(outgoing.take(first), left)
+  const { meter } = call.account
+  const outgoing = new OutgoingChunks(context, meter, request.stream_options?.include_usage === true)
+  const { first, rest, usage } = answered.value
+  const head = ferryValues(answered)
+  try {
+    if (!stream.begun) {
+      context.set(head)
+      stream.begin()
+      await stream.write(outgoing.take(first), left)
+    } else {
+      await stream.write(outgoing.take(first.map((chunk, i) => (i === 0 ? { ...chunk, ferry: head } : chunk))), left)
+    }
+    for await (const chunks of rest) await stream.write(outgoing.take(chunks), left)
+  } finally {
+    meter.count(usage(), false)
   }
-  for await (const chunks of rest) await stream.write(outgoing.take(chunks), left)
   stream.end()
 }
 
 /** Chunks on their way to the caller: usage is read from them, and shown only to who asked for it. */
 class OutgoingChunks {
   readonly #context: Context
+  readonly #meter: Meter
   readonly #showUsage: boolean
 
-  constructor(context: Context, showUsage: boolean) {
+  constructor(context: Context, meter: Meter, showUsage: boolean) {
     this.#context = context
+    this.#meter = meter
     this.#showUsage = showUsage
   }
 
   take(chunks: readonly ChatChunk[]): readonly ChatChunk[] {
     const { facts, arrivedAt } = this.#context.state
     facts.firstByteSeconds ??= (performance.now() - arrivedAt) / 1000
+    this.#meter.watch(chunks)
     const last = chunks.at(-1)
-    if (!chunks.some((chunk) => chunk.usage)) return chunks
-    for (const chunk of chunks) noteUsage(this.#context, chunk.usage ?? undefined)
-    if (this.#showUsage) return chunks
+    if (this.#showUsage || !chunks.some((chunk) => chunk.usage)) return chunks
     return last?.choices.length === 0 ? chunks.slice(0, -1) : chunks.filter((chunk) => chunk.choices.length > 0)
   }
 }
@@ -211,12 +245,6 @@ function noteAnswer({ state }: Context, { target, attempts, value }: Attempted<R
   state.facts.model = target.model
   state.facts.attempts = attempts
   if (value.relay !== undefined) state.facts.relay = value.relay
-}
-
-function noteUsage({ state }: Context, usage: Usage | undefined): void {
-  if (usage === undefined) return
-  state.facts.promptTokens = usage.prompt_tokens
-  state.facts.completionTokens = usage.completion_tokens
 }
 
 function ferryValues({ target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>): Record<string, string> {

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import type { LimitPolicy } from './policy.ts'
+
+const count = z.int().nonnegative()
+
+/** Limits as the configuration file writes them. */
+export interface LimitsText {
+  readonly requestsPerMinute?: number | undefined
+  readonly requestsPerDay?: number | undefined
+  readonly keyRequestsPerMinute?: number | undefined
+  readonly keyRequestsPerDay?: number | undefined
+  readonly tokensPerMinute?: number | undefined
+  readonly tokensPerDay?: number | undefined
+  readonly streams?: number | undefined
+}
+
+/** Limits of all keys, or of one. What is absent is inherited. */
+export const limitsSchema: z.ZodType<LimitsText> = z.strictObject({
+  requestsPerMinute: count.optional().describe('Requests a minute per end user and vendor. Default RATE_LIMIT_RPM.'),
+  requestsPerDay: count.optional().describe('Requests a day per end user and vendor. Default DAILY_QUOTA.'),
+  keyRequestsPerMinute: count.optional().describe('Requests a minute of a key. Default KEY_RATE_LIMIT_RPM.'),
+  keyRequestsPerDay: count.optional().describe('Requests a day of a key. Default KEY_DAILY_QUOTA.'),
+  tokensPerMinute: count.optional().describe('Tokens a minute of a key, prompt and answer. Default: any number.'),
+  tokensPerDay: count.optional().describe('Tokens a day of a key. Default: any number.'),
+  streams: count.optional().describe('Streams of a key at once. Default: any number.'),
+})
+
+/** Limits with what the text says in place of what was there. */
+export function overridden(base: LimitPolicy, text: LimitsText | undefined): LimitPolicy {
+  const given = Object.entries(text ?? {}).filter(([, value]) => value !== undefined)
+  return { ...base, ...Object.fromEntries(given) }
+}
+
+/** The limits that hold for a key. */
+export type PolicyOf = (key: string) => LimitPolicy
+
+/** Limits by key: those of the environment, then those for all keys, then the key's own. */
+export function createPolicies(
+  base: LimitPolicy,
+  all: LimitsText | undefined,
+  keys: ReadonlyMap<string, LimitsText>,
+): PolicyOf {
+  const general = overridden(base, all)
+  const own = new Map([...keys].map(([key, text]) => [key, overridden(general, text)]))
+  return (key) => own.get(key) ?? general
+}
