@@ -44,7 +44,8 @@ export const gemini: Dialect = {
   errorBody: (error) => JSON.stringify({ error: fields(error) }),
   errorEvent: (error) => `data: ${JSON.stringify({ error: fields(error) })}\n\n`,
   stateless:
-    /^models(\/[^/:]+)?(:(generateContent|streamGenerateContent|countTokens|(batchE|e)mbedContents?|predict))?$/,
+    // On Vertex, models stand below a project.
+    /^((projects|publishers)\/[\w/.@-]+\/)?models(\/[^/:]+)?(:(generateContent|streamGenerateContent|countTokens|(batchE|e)mbedContents?|predict))?$/,
   // A wrong key is a 400 here: https://ai.google.dev/gemini-api/docs/troubleshooting
   keyFaultStatuses: [400, 403],
   keyFault:

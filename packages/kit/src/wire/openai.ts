@@ -25,10 +25,12 @@ export const openai: Dialect = {
     const event = { type: 'error', code, message, param: null, sequence_number: sequence }
     return `event: error\ndata: ${JSON.stringify(event)}\n\n`
   },
-  stateless: /^(chat\/completions|completions|embeddings|moderations|models|audio\/\w+|images\/\w+)$/,
+  stateless:
+    /^(?:openai\/deployments\/[^/]+\/)?(chat\/completions|completions|embeddings|moderations|models|audio\/\w+|images\/\w+)$/,
   // Some vendors of this dialect refuse a key with 400.
   keyFaultStatuses: [400, 403],
   keyFault:
     /(incorrect|invalid|expired|revoked|disabled)[ _]api[ _-]?key|api[ _-]?key[^.]{0,40}(not valid|invalid|expired|revoked|disabled|not have)|missing scopes|insufficient permissions for this operation|account_deactivated|invalid_organization/i,
-  urlHeaders: ['location', 'content-location'],
+  // operation-location: Azure's long-running operations.
+  urlHeaders: ['location', 'content-location', 'operation-location'],
 }
