@@ -284,7 +284,7 @@ describe('the Anthropic request', () => {
   })
 
   it('does without thinking where it would be refused, and says so', () => {
-    const forced = { reasoning_effort: 'high', tools: [tool('f')], tool_choice: 'required' } as const
+    const forced: Partial<ChatRequest> = { reasoning_effort: 'high', tools: [tool('f')], tool_choice: 'required' }
     expect(send(forced).body.thinking).toBeUndefined()
     expect(send(forced).dropped).toEqual(['reasoning_effort'])
     expect(send(forced, on('claude-opus-5')).body.thinking).toEqual({ type: 'disabled' })

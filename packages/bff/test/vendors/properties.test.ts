@@ -24,6 +24,14 @@ function resultsFirst({ system, said }: Meaning): Meaning {
   return { system, said: out }
 }
 
+// OpenAI has no flag for a failed result; the model reads its text.
+function withoutFlags(request: ChatRequest): ChatRequest {
+  const messages = request.messages.map((message) =>
+    message.role === 'tool' ? { ...message, is_error: false } : message,
+  )
+  return { ...request, messages }
+}
+
 describe('any conversation keeps its meaning', () => {
   it.each([
     ['openai', meaningOfRequest],
@@ -32,7 +40,8 @@ describe('any conversation keeps its meaning', () => {
   ] as const)('at %s', (dialect, meaningOf) => {
     fc.assert(
       fc.property(conversations, (request) => {
-        expect(meaningOf(send(dialect, request))).toEqual(resultsFirst(meaningOfRequest(request)))
+        const meant = resultsFirst(meaningOfRequest(dialect === 'openai' ? withoutFlags(request) : request))
+        expect(meaningOf(send(dialect, request))).toEqual(meant)
       }),
       { numRuns: 300 },
     )
@@ -43,7 +52,7 @@ const words = fc.string({ minLength: 1, maxLength: 8 })
 const input = fc.dictionary(fc.stringMatching(/^[a-z]{1,4}$/), fc.oneof(words, fc.integer()))
 
 /** The vendor's answer, then what the vendor is sent when it is echoed. */
-function echo(dialect: string, answer: unknown, ids: readonly string[]): Record<string, never> {
+function echo(dialect: string, answer: unknown, ids: readonly string[]): Record<string, unknown> {
   const target = { vendor: dialect, model: MODELS[dialect]! }
   const { choices } = DIALECTS[dialect]!.response(answer, target)
   const message = JSON.parse(JSON.stringify(choices[0]?.message)) as ChatMessage
@@ -72,7 +81,7 @@ describe('any answer comes back unchanged in the next turn', () => {
           fc.pre(content.length > 0)
           const ids = content.flatMap((each) => ('id' in each ? [each.id] : []))
           const answer = { type: 'message', content, stop_reason: 'end_turn' }
-          expect(echo('anthropic', answer, ids).messages[1]).toEqual({ role: 'assistant', content })
+          expect(echo('anthropic', answer, ids)).toHaveProperty(['messages', 1], { role: 'assistant', content })
         },
       ),
       { numRuns: 300 },
@@ -91,7 +100,7 @@ describe('any answer comes back unchanged in the next turn', () => {
         fc.array(signed, { maxLength: 3 }),
         fc.array(fc.oneof(call, thought), { maxLength: 4 }),
         (spoken, rest) => {
-          const loose = [...spoken, ...rest] as Record<string, never>[]
+          const loose = [...spoken, ...rest] as { thought?: true; functionCall?: object }[]
           const parts = loose
             .filter((each, index) => !(each.thought && loose[index - 1]?.thought))
             .map((each, index) =>
@@ -100,7 +109,7 @@ describe('any answer comes back unchanged in the next turn', () => {
           fc.pre(parts.length > 0)
           const ids = parts.flatMap((each) => (each.functionCall ? [(each.functionCall as { id: string }).id] : []))
           const answer = { candidates: [{ content: { role: 'model', parts }, finishReason: 'STOP' }] }
-          expect(echo('gemini', answer, ids).contents[1]).toEqual({ role: 'model', parts })
+          expect(echo('gemini', answer, ids)).toHaveProperty(['contents', 1], { role: 'model', parts })
         },
       ),
       { numRuns: 300 },
@@ -114,7 +123,7 @@ function withoutNeighbours<T extends { type: string }>(blocks: readonly T[]): T[
 }
 
 describe('no request makes an adapter throw anything but a 400 that names the field', () => {
-  const odd = fc.oneof(fc.anything({ withNullPrototype: false }), fc.jsonValue())
+  const odd = fc.oneof(fc.anything({ maxDepth: 2 }), fc.jsonValue({ maxDepth: 2 }))
   const message = fc.oneof(
     fc.record({ role: fc.constantFrom('system', 'user', 'assistant', 'tool', 'x'), content: odd, tool_call_id: odd }),
     fc.record({ role: fc.constant('user'), content: fc.array(partLike(odd)) }),
@@ -143,12 +152,13 @@ describe('no request makes an adapter throw anything but a 400 that names the fi
 
   it.each(Object.keys(DIALECTS))('%s, for any schema', (dialect) => {
     const names = ['type', 'properties', 'items', 'anyOf', 'oneOf', '$ref', 'enum', 'const', 'not', 'definitions', 'x']
-    const schemas = fc.letrec((tie) => ({
-      schema: fc.dictionary(
-        fc.constantFrom(...names),
-        fc.oneof({ depthSize: 'small' }, odd, tie('schema'), fc.array(tie('schema'))),
-      ),
-    })).schema
+    const keyword = fc.constantFrom(...names)
+    const leaf = fc.dictionary(keyword, odd, { maxKeys: 3 })
+    const deeper = (inner: fc.Arbitrary<unknown>) =>
+      fc.dictionary(keyword, fc.oneof(odd, inner, fc.array(inner, { maxLength: 2 }), fc.record({ a: inner })), {
+        maxKeys: 3,
+      })
+    const schemas = deeper(deeper(leaf))
     fc.assert(
       fc.property(schemas, fc.boolean(), (parameters, strict) => {
         const tools = [{ type: 'function', function: { name: 'f', parameters, strict } }]

@@ -9,9 +9,9 @@ const recorded = json('third-party-mapping.json')
 
 /** The recorded conversation, with the reasoning and the failed result that its OpenAI form cannot say. */
 function conversation(details: object[]): ChatRequest {
-  const request = structuredClone(recorded['openai.chat']) as Record<string, never>
-  Object.assign(request.messages[2], { reasoning_details: details })
-  Object.assign(request.messages[4], { content: 'nope', is_error: true })
+  const request = structuredClone(recorded['openai.chat']) as { messages: object[] }
+  Object.assign(request.messages[2]!, { reasoning_details: details })
+  Object.assign(request.messages[4]!, { content: 'nope', is_error: true })
   return parseChatRequest(request)
 }
 
@@ -50,7 +50,7 @@ describe('what is sent equals what a third-party mapper sends, where they agree'
       { type: 'reasoning.text', text: 'hmm', signature: 'GSIG', format: 'gemini.parts.v1' },
       { type: 'reasoning.encrypted', data: 'GS2', id: 't1', format: 'gemini.parts.v1' },
     ])
-    const theirs = structuredClone(recorded.google) as Record<string, never>
+    const theirs = structuredClone(recorded.google) as { contents: unknown[] }
     // The vendor documents `output` and `error` as the keys it knows; an object without them is the result itself.
     const results = theirs.contents[2] as { parts: { functionResponse: { response: unknown } }[] }
     results.parts[0]!.functionResponse.response = { c: 20 }

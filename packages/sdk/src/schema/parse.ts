@@ -18,9 +18,28 @@ export function parseEmbeddingsRequest(input: unknown): EmbeddingsRequest {
 }
 
 function parse<T>(schema: z.ZodType<T> & { shape: Readonly<Record<string, unknown>> }, input: unknown): T {
+  refuseDepth(input)
   const result = schema.safeParse(withoutNulls(input, schema.shape), { reportInput: true })
   if (result.success) return result.data
   throw invalid(result.error.issues)
+}
+
+// Far beyond any real schema, and far from what ends the stack of whoever walks through the request.
+const MAX_DEPTH = 128
+
+function refuseDepth(input: unknown): void {
+  if (!isRecord(input)) return
+  for (const [param, value] of Object.entries(input)) {
+    if (!deeper(value, MAX_DEPTH)) continue
+    throw new FerryError('invalid_request', `\`${param}\`: is nested more than ${MAX_DEPTH} levels deep.`, { param })
+  }
+}
+
+function deeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const each of Object.values(value)) if (deeper(each, levels - 1)) return true
+  return false
 }
 
 // Values that belong to the caller or to a vendor: a null in them means something.
@@ -93,8 +112,15 @@ function advice(issue: Issue): string {
   if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}; correct its type or leave it out.`
   if (issue.code === 'invalid_value')
     return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}.`
+  if (issue.code === 'too_big') return `must ${limit(issue.origin)} at most ${issue.maximum}.`
+  if (issue.code === 'too_small') return `must ${limit(issue.origin)} at least ${issue.minimum}.`
   if (issue.code === 'invalid_union') return unionAdvice(issue)
   return `${issue.message}; correct it or leave it out.`
+}
+
+function limit(origin: string): string {
+  if (origin === 'string') return 'have a length of'
+  return origin === 'array' ? 'have a number of items of' : 'be'
 }
 
 function unionAdvice(issue: Extract<Issue, { code: 'invalid_union' }>): string {

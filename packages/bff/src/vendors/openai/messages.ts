@@ -1,14 +1,29 @@
 import type { ChatMessage, ReasoningDetail } from '@llm-ferry/sdk'
+import { unsupported } from '../shared/refuse.ts'
 import type { Target } from '../vendor.ts'
 import { isStrict } from './strict.ts'
 
 /** Messages as the target takes them. Those that need no change are passed on as they are. */
 export function mapMessages(messages: readonly ChatMessage[], target: Target): readonly unknown[] {
-  return messages.map(isStrict(target) ? toStrict : toLenient)
+  if (!isStrict(target)) return messages.map(toLenient)
+  return messages.map((message, index) => {
+    refuseMedia(message, `messages[${index}]`, target)
+    return toStrict(message)
+  })
 }
 
 // A wider copy: what an OpenAI-dialect target is sent is not our type any more.
 type Loose = Record<string, unknown>
+
+function refuseMedia(message: ChatMessage, param: string, target: Target): void {
+  if (message.role === 'assistant' && message.images?.length) {
+    throw unsupported(`${param}.images`, target, 'takes no images in assistant messages; send them in a user message.')
+  }
+  if (message.role !== 'tool' || typeof message.content === 'string') return
+  const at = message.content.findIndex(({ type }) => type !== 'text')
+  if (at < 0) return
+  throw unsupported(`${param}.content[${at}]`, target, 'takes text alone in results; send the rest in a user message.')
+}
 
 function toStrict(message: ChatMessage): Loose {
   const { cache_control: _, ...rest }: Loose = message
@@ -17,7 +32,6 @@ function toStrict(message: ChatMessage): Loose {
   if (message.role !== 'assistant') return rest
   rest.reasoning_content = undefined
   rest.reasoning_details = undefined
-  rest.images = undefined
   return rest
 }
 

@@ -12,6 +12,6 @@ export function stream(name: string): Uint8Array {
   return readFileSync(new URL(name, FOLDER))
 }
 
-export function json(name: string): Record<string, never> {
+export function json(name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8'))
 }
