@@ -1,3 +1,5 @@
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
 import {
   type AddressSet,
   addressSet,
@@ -21,6 +23,8 @@ import {
   type Variables,
 } from '@llm-ferry/kit'
 import { readConfigFile } from './config-file.ts'
+import type { KeptBytes } from './link/replay-buffer.ts'
+import { readTls, type TlsPair } from './tls/files.ts'
 import type { TokenConfig } from './tokens.ts'
 import { builtInVendors, type VendorConfig } from './vendors.ts'
 
@@ -36,6 +40,10 @@ const table = {
     default: 9090,
     doc: 'Port of the Prometheus page /metrics. Keep it unreachable from outside.',
   }),
+  TLS_CERT_FILE: text({
+    doc: 'PEM file with the certificate and its chain, where no proxy is in front: PORT then speaks TLS, with HTTP/1.1 and HTTP/2. Read again when it changes.',
+  }),
+  TLS_KEY_FILE: text({ doc: 'PEM file with the key of TLS_CERT_FILE. Read again when it changes.' }),
   LOG_LEVEL: choice(LOG_LEVELS, {
     default: 'info',
     doc: 'Least severe level that is logged; access lines are `info`.',
@@ -108,6 +116,25 @@ const table = {
   }),
   MAX_UPLOAD_BYTES: bytes({ default: 536_870_912, doc: 'Largest multipart or upload/ body; these are streamed.' }),
 
+  LINK_HEARTBEAT_MS: milliseconds({
+    default: 5000,
+    doc: 'Longest silence on the border link: callers notice within seconds that a connection is dead (docs/link.md).',
+  }),
+  EXCHANGE_GRACE_MS: milliseconds({
+    default: 120_000,
+    doc: 'How long a durable answer waits for its caller to come back. A reset can block an address and port for 90 s.',
+  }),
+  EXCHANGE_MAX_BYTES: bytes({
+    default: 16_777_216,
+    doc: 'Durable answers up to this size are kept whole; of larger ones, the last 4 MiB that were handed on.',
+  }),
+  EXCHANGES_MAX_BYTES: bytes({ default: 536_870_912, doc: 'All durable answers together; beyond, new ones get 503.' }),
+  EXCHANGE_MARKERS_DIR: text({
+    default: join(tmpdir(), `llm-ferry-exchanges-${userInfo().uid}`),
+    defaultText: 'a folder of its user in the system’s one for temporary files',
+    doc: 'Folder of the empty files that keep a durable request from being sent twice. All relays of a host share it; it must outlive a process.',
+  }),
+
   WEBSOCKET_HANDSHAKE_TIMEOUT_MS: milliseconds({
     default: 20_000,
     doc: "Wait for the vendor's answer to a WebSocket upgrade.",
@@ -166,6 +193,19 @@ export interface WebSocketRules {
   readonly maxPerToken: number
 }
 
+/** What durable exchanges may hold, and for how long. */
+export interface LinkConfig {
+  readonly heartbeatMs: number
+  readonly graceMs: number
+  readonly kept: KeptBytes
+  /** All exchanges together, in bytes. */
+  readonly maxBytes: number
+  readonly markersFolder: string
+}
+
+/** What is kept of a long answer behind the newest byte that was handed on. */
+const KEPT_BEHIND_BYTES = 4 * 1024 * 1024
+
 /** Proxies between the relay and the vendors. */
 export interface ProxySettings {
   readonly https?: string | undefined
@@ -178,6 +218,8 @@ export interface RelayConfig {
   readonly port: number
   readonly host: string
   readonly metricsPort: number
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsPair | undefined
   readonly logLevel: LogLevel
   readonly tokens: readonly TokenConfig[]
   readonly vendors: readonly VendorConfig[]
@@ -187,6 +229,7 @@ export interface RelayConfig {
   readonly proxy: ProxySettings
   readonly timeouts: Timeouts
   readonly limits: Limits
+  readonly link: LinkConfig
   readonly webSockets: WebSocketRules
   /** Files that tokens and keys came from; when one changes, they are read again. */
   readonly files: readonly string[]
@@ -204,6 +247,7 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
     port: values.PORT,
     host: values.HOST,
     metricsPort: values.METRICS_PORT,
+    tls: readTls(values),
     logLevel: values.LOG_LEVEL,
     tokens: [...tokensOf(values), ...(file?.tokens ?? [])],
     vendors: [...builtInVendors(values), ...(file?.vendors ?? [])],
@@ -217,13 +261,20 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
       maxBufferedBytes: values.MAX_BUFFERED_BYTES,
       maxUploadBytes: values.MAX_UPLOAD_BYTES,
     },
+    link: {
+      heartbeatMs: values.LINK_HEARTBEAT_MS,
+      graceMs: values.EXCHANGE_GRACE_MS,
+      kept: { whole: values.EXCHANGE_MAX_BYTES, behind: KEPT_BEHIND_BYTES },
+      maxBytes: values.EXCHANGES_MAX_BYTES,
+      markersFolder: values.EXCHANGE_MARKERS_DIR,
+    },
     webSockets: {
       handshakeMs: values.WEBSOCKET_HANDSHAKE_TIMEOUT_MS,
       idleMs: values.WEBSOCKET_IDLE_TIMEOUT_MS,
       max: values.MAX_WEBSOCKETS,
       maxPerToken: values.MAX_WEBSOCKETS_PER_TOKEN,
     },
-    files: [...secretFiles(env), ...(file?.files ?? [])],
+    files: [...secretFiles(env), ...tlsFiles(values), ...(file?.files ?? [])],
   }
   requireSense(config)
   return config
@@ -260,7 +311,10 @@ function secretFiles(env: NodeJS.ProcessEnv): string[] {
     .filter((path) => path !== '')
 }
 
-function requireSense({ tokens, vendors, timeouts, limits }: RelayConfig): void {
+const tlsFiles = ({ TLS_CERT_FILE, TLS_KEY_FILE }: Values): string[] =>
+  [TLS_CERT_FILE, TLS_KEY_FILE].filter((file) => file !== undefined)
+
+function requireSense({ tokens, vendors, timeouts, limits, link }: RelayConfig): void {
   const faults: string[] = []
   if (tokens.length === 0) {
     faults.push(
@@ -274,6 +328,9 @@ function requireSense({ tokens, vendors, timeouts, limits }: RelayConfig): void 
   for (const fault of unknownVendors(tokens, vendors)) faults.push(fault)
   if (timeouts.requestMs > timeouts.maxRequestMs) {
     faults.push('REQUEST_TIMEOUT_MS must not be above MAX_REQUEST_TIMEOUT_MS: raise the latter or lower the former')
+  }
+  if (link.kept.whole > link.maxBytes) {
+    faults.push('EXCHANGE_MAX_BYTES must not be above EXCHANGES_MAX_BYTES: raise the latter or lower the former')
   }
   if (limits.maxBodyBytes > limits.maxBufferedBytes) {
     faults.push('MAX_BODY_BYTES must not be above MAX_BUFFERED_BYTES: raise the latter or lower the former')

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { clientAddress, type Logger, listen, type Registry } from '@llm-ferry/kit'
+import { type CredentialPlace, clientAddress, type Logger, listen, type Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
 import { createAccessLog } from './access-log.ts'
 import { authenticate } from './authenticate.ts'
@@ -10,11 +10,12 @@ import { refuse, toFerryError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { type Call, forward } from './forward.ts'
 import { InFlight } from './in-flight.ts'
+import { createLink, exchangeToCancel, isDurable } from './link/index.ts'
 import { serveProbe } from './probes.ts'
-import { createRelayServer } from './server.ts'
+import { createListener } from './server.ts'
 import { proxyTarget, upstreamPath } from './target.ts'
 import { createTelemetry } from './telemetry.ts'
-import { Tokens } from './tokens.ts'
+import { type Token, Tokens } from './tokens.ts'
 import { openVendor, replaceKeys, type Vendor } from './vendor.ts'
 import { credentialQuery, refusalOf, WebSockets } from './websocket/index.ts'
 
@@ -44,6 +45,9 @@ const CUT_MS = 1500
 /** More headers than any SDK sends. */
 const MAX_HEADERS = 128
 
+/** Where a caller's credential may be when no vendor's SDK sends it. */
+const ANY_HEADER: readonly CredentialPlace[] = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key']
+
 /** Builds a relay. Nothing listens before {@link Relay.listen}. */
 export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): Relay {
   const { timeouts } = config
@@ -56,27 +60,41 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
   const telemetry = createTelemetry(registry, vendors, inFlight, budget)
   const accessLog = createAccessLog(log)
   const webSockets = new WebSockets(config, registry)
+  const link = createLink({ config, budget, inFlight, record, isOnlyToken: () => tokens.count === 1 })
   warnOfMissingKeys(vendors, log)
 
   const handler = (request: IncomingMessage, response: ServerResponse): void =>
     serve(request, response, (exchange) => {
       if (serveProbe(exchange, inFlight.isDraining)) return
-      forward(exchange, admit(exchange), config, budget)
+      const id = exchangeToCancel(request)
+      if (id !== undefined) {
+        link.cancel(exchange, id, identify(exchange, undefined, ANY_HEADER))
+        return
+      }
+      const call = admit(exchange)
+      if (isDurable(request.headers)) {
+        link.carry(exchange, call, () => admitNew(call))
+        return
+      }
+      admitNew(call)
+      forward(exchange, call, config, budget)
     })
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
     serve(request, refusalOf(request, socket), (exchange) => {
-      webSockets.open(exchange, admit(exchange, true), socket, head)
+      const call = admit(exchange, true)
+      admitNew(call)
+      webSockets.open(exchange, call, socket, head)
     })
 
   function serve(request: IncomingMessage, response: ServerResponse, run: (exchange: Exchange) => void): void {
     const exchange = new Exchange(request, response)
+    exchange.address = addressOf(request)
     inFlight.add(exchange)
     response.once('close', () => {
       settle(exchange)
       inFlight.remove(exchange)
-      telemetry.record(exchange)
-      accessLog.write(exchange)
+      if (!exchange.isCarrier) record(exchange)
     })
     try {
       run(exchange)
@@ -87,29 +105,44 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
     }
   }
 
+  function record(exchange: Exchange): void {
+    telemetry.record(exchange)
+    accessLog.write(exchange)
+  }
+
   /** Everything that is decided before the body: who asks, for which vendor, by which path, with which key. */
   function admit(exchange: Exchange, isUpgrade = false): Call {
     const { request } = exchange
     const target = proxyTarget(request.url ?? '')
-    exchange.address = addressOf(request)
     if (target === undefined) throw new FerryError('not_found', 'There is no such route. Try /proxy/{vendor}/{path}.')
     const vendor = vendors.get(target.vendor)
     if (vendor === undefined) throw new FerryError('vendor_not_found', 'No vendor of this name is configured.')
     exchange.vendor = vendor
+    const places = isUpgrade ? vendor.dialect.webSocketPlaces : vendor.dialect.credentialPlaces
+    const query = isUpgrade ? credentialQuery(target.query) : target.query
+    const token = identify(exchange, query, places)
+    const { path, operation } = upstreamPath(target.path, vendor.prefix, vendor.version)
+    exchange.path = path
+    exchange.operation = operation
+    return { vendor, token, path, query }
+  }
+
+  /** The caller's token, once its address and head are in order. */
+  function identify(exchange: Exchange, query: string | undefined, places: readonly CredentialPlace[]): Token {
+    const { request } = exchange
     checkHead(request)
     if (!config.allowedIps.isEmpty && !config.allowedIps.has(exchange.address)) {
       throw new FerryError('permission_denied', 'Your address may not use this service.')
     }
-    const places = isUpgrade ? vendor.dialect.webSocketPlaces : vendor.dialect.credentialPlaces
-    const query = isUpgrade ? credentialQuery(target.query) : target.query
     const token = authenticate(request, query, places, tokens)
     exchange.token = token
-    const { path, operation } = upstreamPath(target.path, vendor.prefix, vendor.version)
-    exchange.path = path
-    exchange.operation = operation
+    return token
+  }
+
+  /** Throws when the caller may not start anything now. */
+  function admitNew({ token, vendor }: Call): void {
     token.authorize(vendor.name)
     if (inFlight.isDraining) throw new FerryError('draining', 'The relay is about to stop. Try again.')
-    return { vendor, token, path, query }
   }
 
   function addressOf(request: IncomingMessage): string {
@@ -117,22 +150,26 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
     return clientAddress(request.socket.remoteAddress ?? '', String(forwardedFor ?? ''), config.trustedProxies)
   }
 
-  const server = createRelayServer(config, handler, inFlight)
+  const listener = createListener(config, handler, inFlight, registry)
+  const { server } = listener
   server.on('upgrade', upgrade)
   return {
     handler,
     server,
     listen: () => listen(server, config.port, config.host),
-    reload: (next) => reload(next, tokens, vendors, log),
+    reload(next) {
+      reload(next, tokens, vendors, log)
+      listener.useTls(next.tls)
+    },
     async stop() {
       inFlight.drain()
-      server.closeIdleConnections()
+      listener.drain()
       await inFlight.emptied(timeouts.drainMs)
       inFlight.cutAll()
+      link.close()
       // Error events and resets go out before everything is closed.
       await inFlight.emptied(CUT_MS)
-      server.close()
-      server.closeAllConnections()
+      listener.close()
       await Promise.all([...vendors.values()].map(({ upstream }) => upstream.destroy()))
     },
   }

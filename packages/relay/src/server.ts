@@ -1,9 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { DIALECTS } from '@llm-ferry/kit'
+import { DIALECTS, type Registry } from '@llm-ferry/kit'
 import { ERRORS, type ErrorCode, HEADERS } from '@llm-ferry/sdk'
 import type { RelayConfig } from './config.ts'
+import { createHttp2 } from './http2/index.ts'
 import type { InFlight } from './in-flight.ts'
+import { createTlsServer, expiryGauge, type TlsPair } from './tls/index.ts'
 import { isWebSocketUpgrade } from './websocket/index.ts'
 
 /** Request heads up to this size are read. */
@@ -11,9 +13,63 @@ const MAX_HEAD_BYTES = 32_768
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** The HTTP/1.1 server that callers, or the proxy in front, connect to. */
-export function createRelayServer({ timeouts }: RelayConfig, handler: Handler, inFlight: InFlight): Server {
-  const server = createServer({
+/** What callers, or the proxy in front, connect to. */
+export interface Listener {
+  readonly server: Server
+  /** The certificate of connections from now on; nothing without TLS. */
+  useTls(pair: TlsPair | undefined): void
+  /** Tells idle callers to go. */
+  drain(): void
+  /** Cuts every connection. */
+  close(): void
+}
+
+/** Builds the server: HTTP/1.1, and with a certificate also HTTP/2. */
+export function createListener(
+  config: RelayConfig,
+  handler: Handler,
+  inFlight: InFlight,
+  registry: Registry,
+): Listener {
+  const options = optionsOf(config)
+  if (config.tls === undefined) return plainListener(watched(createServer(options), handler, inFlight))
+  const http2 = createHttp2(handler, config.timeouts)
+  const tls = createTlsServer(config.tls, { ...options, handshakeTimeout: config.timeouts.headersMs }, http2)
+  const setExpiry = expiryGauge(registry)
+  setExpiry(config.tls)
+  const plain = plainListener(watched(tls.server, handler, inFlight))
+  return {
+    server: plain.server,
+    useTls(pair) {
+      if (pair === undefined) return
+      tls.use(pair)
+      setExpiry(pair)
+    },
+    drain() {
+      plain.drain()
+      http2.drain()
+    },
+    close() {
+      http2.destroy()
+      plain.close()
+    },
+  }
+}
+
+function plainListener(server: Server): Listener {
+  return {
+    server,
+    useTls() {},
+    drain: () => server.closeIdleConnections(),
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function optionsOf({ timeouts }: RelayConfig): ServerOptions {
+  return {
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
     noDelay: true,
@@ -24,7 +80,10 @@ export function createRelayServer({ timeouts }: RelayConfig, handler: Handler, i
     requestTimeout: 0,
     shouldUpgradeCallback: isWebSocketUpgrade,
     connectionsCheckingInterval: Math.min(5000, timeouts.headersMs),
-  })
+  }
+}
+
+function watched(server: Server, handler: Handler, inFlight: InFlight): Server {
   server.on('request', handler)
   // Limits and credentials are checked before the caller is asked for its body.
   server.on('checkContinue', handler)
