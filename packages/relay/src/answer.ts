@@ -1,8 +1,8 @@
 import { FerryError } from '@llm-ferry/sdk'
 import type { Dispatcher } from 'undici'
 import { contentLength, isChunked, keyRejected, nextSequence, rewriteField, trailerPairs } from './answer-facts.ts'
-import { Copy } from './copy.ts'
-import { refuse, upstreamError, upstreamReset, wireError } from './errors.ts'
+import type { Source } from './copy.ts'
+import { upstreamError, upstreamReset, wireError } from './errors.ts'
 import type { Exchange, Outcome } from './exchange.ts'
 import { answerHeaders, headerValue, removeHeader, type UrlRewrite } from './headers.ts'
 import { HeldBody } from './held-body.ts'
@@ -10,16 +10,35 @@ import { type PoolKey, retryAfterMs } from './keys.ts'
 import { endedByReset } from './upstream.ts'
 import type { Vendor } from './vendor.ts'
 
+/** Where an answer goes: to the caller's connection, or to what outlives it. */
+export interface Output {
+  /** Whether the head is out. */
+  readonly hasHead: boolean
+  /** @param length Content-Length, or -1. */
+  head(status: number, reason: string, headers: string[], length: number): void
+  data(chunk: Buffer, source: Source): void
+  /** The answer is whole. */
+  end(trailers?: [string, string][]): void
+  /**
+   * The rest will not come.
+   *
+   * @param event makes the vendor's own error event, given the last bytes, where the answer can hold one.
+   * @param error why; undefined when the caller is the reason.
+   */
+  breakOff(event: ((tail: string) => string) | undefined, error: FerryError | undefined): void
+  /** An error of ours in place of the answer. */
+  refuse(error: FerryError): void
+}
+
 /** What an answer needs to know of its call. */
 export interface AnswerOptions {
   readonly exchange: Exchange
+  readonly output: Output
   readonly vendor: Vendor
   readonly key: PoolKey
   readonly urls: UrlRewrite
   /** Wait for the head, in ms from the dispatch. */
   readonly headMs: number
-  /** Longest silence after the head, and longest time a caller may leave bytes unread, in ms. */
-  readonly idleMs: number
   /** Whether the wait for the head begins with the last byte of the request, as an upload takes its own time. */
   readonly waitsForUpload: boolean
 }
@@ -33,7 +52,7 @@ class Gone extends Error {}
  */
 export class Answer implements Dispatcher.DispatchHandler {
   readonly #options: AnswerOptions
-  readonly #copy: Copy
+  readonly #output: Output
   #controller: Dispatcher.DispatchController | undefined
   #headTimer: NodeJS.Timeout | undefined
   #reason: FerryError | Gone | undefined
@@ -47,8 +66,8 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   constructor(options: AnswerOptions) {
     this.#options = options
-    const { exchange, idleMs } = options
-    this.#copy = new Copy(exchange.request, exchange.response, idleMs, () => this.#giveUp('client_stalled'))
+    const { exchange, output } = options
+    this.#output = output
     if (!options.waitsForUpload) this.#startHeadTimer()
     exchange.abort = (reason) => this.#giveUp(reason)
   }
@@ -86,7 +105,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     const { exchange } = this.#options
     exchange.firstByteAt ??= performance.now()
     exchange.bytesOut += chunk.length
-    if (this.#held === undefined) this.#copy.data(chunk, controller)
+    if (this.#held === undefined) this.#output.data(chunk, controller)
     else if (!this.#held.add(chunk)) this.#releaseHeld(controller)
   }
 
@@ -97,7 +116,7 @@ export class Answer implements Dispatcher.DispatchHandler {
       return
     }
     if (this.#held !== undefined) this.#finishHeld(this.#held)
-    else this.#copy.end(trailerPairs(controller.rawTrailers))
+    else this.#output.end(trailerPairs(controller.rawTrailers))
     this.#finish()
   }
 
@@ -133,7 +152,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     const { exchange } = this.#options
     const bodiless = exchange.request.method === 'HEAD' || this.#status === 204 || this.#status === 304
     if (this.#status === 204) removeHeader(this.#headers, 'content-length')
-    this.#copy.head(this.#status, this.#reasonPhrase, this.#headers, bodiless ? -1 : length)
+    this.#output.head(this.#status, this.#reasonPhrase, this.#headers, bodiless ? -1 : length)
   }
 
   #mustHold(): boolean {
@@ -173,8 +192,8 @@ export class Answer implements Dispatcher.DispatchHandler {
       return
     }
     this.#sendHead(contentLength(this.#headers, this.#status))
-    for (const chunk of held.chunks) this.#copy.data(chunk, NO_SOURCE)
-    this.#copy.end()
+    for (const chunk of held.chunks) this.#output.data(chunk, NO_SOURCE)
+    this.#output.end()
   }
 
   #sendRewritten(text: string): void {
@@ -183,8 +202,8 @@ export class Answer implements Dispatcher.DispatchHandler {
     removeHeader(this.#headers, 'content-length')
     this.#headers.push('content-length', String(body.length))
     this.#sendHead(body.length)
-    this.#copy.data(body, NO_SOURCE)
-    this.#copy.end()
+    this.#output.data(body, NO_SOURCE)
+    this.#output.end()
   }
 
   /** Too large to be looked at: it passes as it is. */
@@ -192,7 +211,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     const chunks = this.#held?.chunks ?? []
     this.#held = undefined
     this.#sendHead(contentLength(this.#headers, this.#status))
-    for (const chunk of chunks) this.#copy.data(chunk, controller)
+    for (const chunk of chunks) this.#output.data(chunk, controller)
   }
 
   #noteKey(status: number): void {
@@ -228,7 +247,7 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#finish()
     this.#reason = new Gone()
     this.#controller?.abort(this.#reason)
-    if (outcome === 'client_stalled') this.#copy.breakOff(undefined)
+    if (outcome === 'client_stalled') this.#output.breakOff(undefined, undefined)
   }
 
   #abort(error: FerryError): void {
@@ -239,9 +258,8 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   /** Our error instead of the vendor's answer, whose rest is not read. */
   #refuse(error: FerryError): void {
-    const { exchange } = this.#options
     this.#finish()
-    refuse(exchange, error)
+    this.#output.refuse(error)
     this.#reason = new Gone()
     this.#controller?.abort(this.#reason)
   }
@@ -249,13 +267,13 @@ export class Answer implements Dispatcher.DispatchHandler {
   #fail(error: FerryError): void {
     const { exchange, vendor } = this.#options
     this.#finish()
-    if (this.#status === 0 || !exchange.response.headersSent) {
-      refuse(exchange, error)
+    if (this.#status === 0 || !this.#output.hasHead) {
+      this.#output.refuse(error)
       return
     }
     exchange.outcome ??= 'upstream_truncated'
     exchange.errorCode = error.code
-    this.#copy.breakOff(this.#errorEvent(vendor, error))
+    this.#output.breakOff(this.#errorEvent(vendor, error), error)
   }
 
   /** The vendor's own error event, where the answer is a stream of plain events. */

@@ -1,5 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { FerryError } from '@llm-ferry/sdk'
+import type { Output } from './answer.ts'
+import { refuse } from './errors.ts'
+import type { Exchange } from './exchange.ts'
 import { readAway } from './linger.ts'
 
 /** What a copy needs of the side that it copies from. */
@@ -12,11 +16,10 @@ export interface Source {
  * Copies a vendor's answer to the caller: pieces that one socket read brought go out in one write, an answer that is
  * there in one piece in one call, and a caller that reads slowly pauses the vendor.
  */
-export class Copy {
-  readonly #request: IncomingMessage
+export class Copy implements Output {
+  readonly #exchange: Exchange
   readonly #response: ServerResponse
   readonly #stallMs: number
-  readonly #onStall: () => void
   #source: Source | undefined
   #length = -1
   #queue: Buffer[] | undefined
@@ -29,14 +32,17 @@ export class Copy {
   #stallTimer: NodeJS.Timeout | undefined
 
   /**
-   * @param stallMs how long the caller may leave what was written unread.
-   * @param onStall called once when it does.
+   * @param stallMs how long the caller may leave what was written unread, before it counts as gone.
    */
-  constructor(request: IncomingMessage, response: ServerResponse, stallMs: number, onStall: () => void) {
-    this.#request = request
-    this.#response = response
+  constructor(exchange: Exchange, stallMs: number) {
+    this.#exchange = exchange
+    this.#response = exchange.response
     this.#stallMs = stallMs
-    this.#onStall = onStall
+  }
+
+  /** Whether the head is out. */
+  get hasHead(): boolean {
+    return this.#response.headersSent
   }
 
   /**
@@ -49,7 +55,7 @@ export class Copy {
     this.#length = length
     const response = this.#response
     // An answer that overtakes the request's body: how much of it still comes is not known, so the connection ends.
-    if (!this.#request.complete) response.shouldKeepAlive = false
+    if (!this.#exchange.request.complete) response.shouldKeepAlive = false
     response.sendDate = false
     if (/^[\x20-\x7e]*$/.test(reason)) response.writeHead(status, reason, headers)
     else response.writeHead(status, headers)
@@ -103,6 +109,10 @@ export class Copy {
     })
   }
 
+  refuse(error: FerryError): void {
+    refuse(this.#exchange, error)
+  }
+
   /** Drops the timers; the answer is over. */
   stop(): void {
     clearTimeout(this.#stallTimer)
@@ -134,7 +144,7 @@ export class Copy {
     this.#finished = true
     const response = this.#response
     if (this.#trailers !== undefined && response.chunkedEncoding) response.addTrailers(this.#trailers)
-    if (this.#request.complete) response.end(chunk)
+    if (this.#exchange.request.complete) response.end(chunk)
     else this.#endWithRequest(chunk)
     if (response.writableLength > UNREAD_BYTES) this.#watchCaller()
   }
@@ -143,7 +153,7 @@ export class Copy {
     const response = this.#response
     if (chunk === undefined) response.flushHeaders()
     else response.write(chunk)
-    readAway(this.#request, () => response.end())
+    readAway(this.#exchange.request, () => response.end())
   }
 
   #wait(): void {
@@ -160,7 +170,7 @@ export class Copy {
 
   #watchCaller(): void {
     clearTimeout(this.#stallTimer)
-    this.#stallTimer = setTimeout(this.#onStall, this.#stallMs)
+    this.#stallTimer = setTimeout(() => this.#exchange.abort?.('client_stalled'), this.#stallMs)
   }
 
   /** Ends the connection so that what was sent cannot be taken for a whole answer. */

@@ -16,7 +16,7 @@ export function wireError({ id }: Exchange, { status, code, message }: FerryErro
 
 /** Answers with an error of our own, in the vendor's shape. */
 export function refuse(exchange: Exchange, error: FerryError): void {
-  const { response, vendor } = exchange
+  const { response } = exchange
   exchange.outcome ??= error.code === 'client_closed' ? 'client_closed' : 'refused'
   exchange.errorCode ??= error.code
   exchange.status = error.status
@@ -24,10 +24,15 @@ export function refuse(exchange: Exchange, error: FerryError): void {
     response.destroy()
     return
   }
-  const dialect = vendor?.dialect ?? DIALECTS.openai
-  const body = Buffer.from(dialect.errorBody(wireError(exchange, error)))
-  const headers = errorHeaders(exchange, error, dialect, body.length)
+  const { headers, body } = errorAnswer(exchange, error)
   answerAndStopReading(exchange.request, response, error.status, headers, body)
+}
+
+/** An answer that tells of an error of our own, in the vendor's shape. */
+export function errorAnswer(exchange: Exchange, error: FerryError): { headers: string[]; body: Buffer } {
+  const dialect = exchange.vendor?.dialect ?? DIALECTS.openai
+  const body = Buffer.from(dialect.errorBody(wireError(exchange, error)))
+  return { headers: errorHeaders(exchange, error, dialect, body.length), body }
 }
 
 function errorHeaders(exchange: Exchange, error: FerryError, dialect: Dialect, length: number): string[] {

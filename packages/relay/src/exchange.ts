@@ -56,10 +56,13 @@ export class Exchange {
   /** Ends the vendor's side; set while there is one. */
   abort: ((reason: Outcome) => void) | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** Whether it only carries a durable exchange, whose call to the vendor is recorded on its own. */
+  isCarrier = false
+
+  constructor(request: IncomingMessage, response: ServerResponse, id: string = requestId(request)) {
     this.request = request
     this.response = response
-    this.id = requestId(request)
+    this.id = id
   }
 
   get isClosed(): boolean {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { requestedTimeoutMs, withoutKeyParameter } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
-import { Answer } from './answer.ts'
+import { Answer, type Output } from './answer.ts'
 import {
   type BodyBudget,
   type BodyRules,
@@ -13,6 +13,7 @@ import {
   streamBody,
 } from './body.ts'
 import type { RelayConfig } from './config.ts'
+import { Copy } from './copy.ts'
 import { refuse } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { requestHeaders, setHeader, type UrlRewrite } from './headers.ts'
@@ -39,7 +40,10 @@ export function forward(exchange: Exchange, call: Call, config: RelayConfig, bud
   const mode = bodyMode(request, exchange.operation)
   const rules = bodyRules(mode === 'streamed', config)
   checkDeclared(request, rules.maxBytes)
-  const send = sender(exchange, call, config)
+  const sendNow = sender(exchange, call, config, new Copy(exchange, config.timeouts.streamIdleMs))
+  const send: Send = (body) => {
+    if (!exchange.isClosed) sendNow(body)
+  }
   if (mode === 'none') {
     send(null)
     return
@@ -68,14 +72,16 @@ function bodyRules(streamed: boolean, { limits, timeouts }: RelayConfig): BodyRu
   return { maxBytes: limits.maxBodyBytes, idleMs, totalMs: timeouts.bodyMs }
 }
 
-function continueIfExpected({ request, response }: Exchange): void {
+/** Asks for the body, where the caller waits to be asked. */
+export function continueIfExpected({ request, response }: Exchange): void {
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue()
 }
 
-type Send = (body: Buffer | Readable | null) => void
+/** Sends the request with this body to the vendor. */
+export type Send = (body: Buffer | Readable | null) => void
 
 /** Prepares all that does not depend on the body, so that a request that cannot be sent is refused before it is read. */
-function sender(exchange: Exchange, call: Call, config: RelayConfig): Send {
+export function sender(exchange: Exchange, call: Call, config: RelayConfig, output: Output): Send {
   const { request } = exchange
   const { vendor } = call
   const key = pickKey(exchange, call)
@@ -89,16 +95,14 @@ function sender(exchange: Exchange, call: Call, config: RelayConfig): Send {
     rewrite: (url) => linkBack(url, request, vendor, config),
   }
   return (body) => {
-    if (exchange.isClosed) return
-    const idleMs = config.timeouts.streamIdleMs
-    const isUpload = body instanceof Readable
-    const answer = new Answer({ exchange, vendor, key, urls, headMs, idleMs, waitsForUpload: isUpload })
+    const waitsForUpload = body instanceof Readable
+    const answer = new Answer({ exchange, output, vendor, key, urls, headMs, waitsForUpload })
     const options = {
       method: request.method ?? 'GET',
       path,
       headers,
       body: bodyToSend(body, request, headers),
-      bodyTimeout: idleMs,
+      bodyTimeout: config.timeouts.streamIdleMs,
       headersTimeout: 0,
     }
     vendor.upstream.dispatch(options, answer)
@@ -119,7 +123,8 @@ function headTimeoutMs({ headers }: IncomingMessage, { timeouts }: RelayConfig):
   return Math.min(requestedTimeoutMs(headers) ?? timeouts.requestMs, timeouts.maxRequestMs)
 }
 
-function withQuery(path: string, query: string | undefined, { dialect }: Vendor): string {
+/** The upstream's path with the query, without a credential in it. */
+export function withQuery(path: string, query: string | undefined, { dialect }: Vendor): string {
   if (query === undefined) return path
   const kept = dialect.credentialPlaces.includes('query') ? withoutKeyParameter(query) : query
   return kept === '' && query !== '' ? path : `${path}?${kept}`

@@ -43,6 +43,10 @@ export class Tokens {
     this.replace(configs)
   }
 
+  get count(): number {
+    return this.#entries.size
+  }
+
   /** Puts other tokens in place of these. A name that stays keeps what is left of its rate limit. */
   replace(configs: readonly TokenConfig[]): void {
     const buckets = new Map<string, Bucket>()

@@ -21,8 +21,12 @@ export interface Claim {
   readonly fingerprint: string
   /** Name of the relay token. */
   readonly token: string
-  /** Ends the vendor's call. */
+  /** Ends the vendor's call; called at most once, and only while it runs. */
   readonly cancelVendor: () => void
+  /** The vendor's side has ended. */
+  readonly onFinished?: () => void
+  /** Nobody can reach the exchange any more. */
+  readonly onGone?: () => void
 }
 
 interface Entry {
@@ -84,14 +88,15 @@ export class Exchanges {
   }
 
   /**
-   * Makes room and claims a free name. The vendor may be called when it returns, and only then.
+   * Makes room and claims a free name: whoever gets an exchange may call the vendor, and nobody else. Undefined when
+   * another process was first.
    *
-   * @throws {FerryError} `overloaded` when there is no room, `exchange_lost` when another process was first.
+   * @throws {FerryError} `overloaded` when there is no room.
    */
-  claim(claim: Claim): DurableExchange {
+  claim(claim: Claim): DurableExchange | undefined {
     const { name, token } = claim
     this.#makeRoom(token)
-    if (!this.#markers.claim(name)) throw new FerryError('exchange_lost', 'Another process has this exchange.')
+    if (!this.#markers.claim(name)) return undefined
     const exchange = new DurableExchange({
       name,
       fingerprint: claim.fingerprint,
@@ -100,8 +105,14 @@ export class Exchanges {
       onHeld: (delta) => this.#changeHeld(token, delta),
       isOutOfRoom: () => this.#held.isFull,
       cancelVendor: claim.cancelVendor,
-      onFinished: () => this.#finished.add(name),
-      onGone: () => this.#forget(name),
+      onFinished: () => {
+        this.#finished.add(name)
+        claim.onFinished?.()
+      },
+      onGone: () => {
+        this.#forget(name)
+        claim.onGone?.()
+      },
       defer: this.#defer,
     })
     this.#entries.set(name, { exchange, token })
@@ -117,6 +128,11 @@ export class Exchanges {
     }
     exchange.abandon()
     return true
+  }
+
+  /** Ends everything that lives here. */
+  abandonAll(): void {
+    for (const { exchange } of [...this.#entries.values()]) exchange.abandon()
   }
 
   /** Keeps the markers of what lives here from ageing. */

@@ -22,24 +22,27 @@ export type Knowledge =
       readonly end: number
     }
 
-/** What is done with a carrier. */
-export type Verdict =
-  | { readonly kind: 'start' }
-  | { readonly kind: 'attach'; readonly offset: number }
-  | {
-      readonly kind: 'refuse'
-      readonly code: ErrorCode
-      readonly message: string
-      /** Whether the vendor may have seen the request. */
-      readonly reached: boolean
-    }
+/** Why a carrier gets nothing. */
+export interface Refusal {
+  readonly kind: 'refuse'
+  readonly code: ErrorCode
+  readonly message: string
+  /** Whether the vendor may have seen the request. */
+  readonly reached: boolean
+}
 
-const refuse = (code: ErrorCode, reached: boolean, message: string): Verdict => ({
+/** What is done with a carrier. */
+export type Verdict = { readonly kind: 'start' } | { readonly kind: 'attach'; readonly offset: number } | Refusal
+
+const refuse = (code: ErrorCode, reached: boolean, message: string): Refusal => ({
   kind: 'refuse',
   code,
   message,
   reached,
 })
+
+/** The exchange was claimed and is not here. */
+export const LOST: Refusal = refuse('exchange_lost', true, 'The answer of this exchange is no longer here.')
 
 /** What happens to a carrier: the table of docs/link.md. */
 export function judge(carrier: CarrierRequest, known: Knowledge): Verdict {
@@ -49,7 +52,7 @@ export function judge(carrier: CarrierRequest, known: Knowledge): Verdict {
     case 'cancelled':
       return refuse('client_closed', false, 'This exchange was cancelled before it began.')
     case 'lost':
-      return refuse('exchange_lost', true, 'The answer of this exchange is no longer here.')
+      return LOST
     case 'live':
       return judgeLive(carrier, known)
   }

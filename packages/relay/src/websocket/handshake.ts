@@ -11,6 +11,8 @@ import { openTunnel, type TunnelMeter } from './tunnel.ts'
 /** What a handshake needs besides what every answer needs. */
 export interface HandshakeOptions extends AnswerOptions {
   readonly caller: Duplex
+  /** Longest silence of both sides, in ms. */
+  readonly idleMs: number
   readonly early: Early
   readonly openMeter: () => TunnelMeter
 }

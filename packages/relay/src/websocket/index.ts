@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
 import type { RelayConfig } from '../config.ts'
+import { Copy } from '../copy.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Call } from '../forward.ts'
 import { setHeader } from '../headers.ts'
@@ -44,16 +45,18 @@ export class WebSockets {
     exchange.response.once('close', this.#slots.take(token.name))
     const headers = handshakeHeaders(request.rawHeaders, request.headers.connection)
     setHeader(headers, vendor.placement.header, `${vendor.placement.prefix}${key.secret}`)
+    const { handshakeMs, idleMs } = this.#config.webSockets
     const handshake = new Handshake({
       exchange,
+      output: new Copy(exchange, idleMs),
       vendor,
       key,
       urls: {
         headers: vendor.dialect.urlHeaders,
         rewrite: (url) => linkBack(url, request, vendor, this.#config),
       },
-      headMs: this.#config.webSockets.handshakeMs,
-      idleMs: this.#config.webSockets.idleMs,
+      headMs: handshakeMs,
+      idleMs,
       waitsForUpload: false,
       caller,
       early: new Early(caller, head),

@@ -1,0 +1,195 @@
+import { hash } from 'node:crypto'
+import { FerryError } from '@llm-ferry/sdk'
+import { LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
+import type { BodyBudget } from '../body.ts'
+import type { RelayConfig } from '../config.ts'
+import { toFerryError } from '../errors.ts'
+import { Exchange } from '../exchange.ts'
+import { type Call, sender, withQuery } from '../forward.ts'
+import type { InFlight } from '../in-flight.ts'
+import type { Token } from '../tokens.ts'
+import type { DurableExchange } from './durable-exchange.ts'
+import { Exchanges } from './exchanges.ts'
+import { FramedReader } from './framed-reader.ts'
+import { type CarrierRequest, judge, LOST, type Refusal } from './judge.ts'
+import { checkExchangeId, type LinkRequest, readLinkRequest } from './link-request.ts'
+import { FileMarkers } from './markers.ts'
+import { DurableOutput } from './output.ts'
+import { PlainReader } from './plain-reader.ts'
+import { receiveBody } from './receive.ts'
+
+/** What the link needs of the relay. */
+export interface LinkDeps {
+  readonly config: RelayConfig
+  readonly budget: BodyBudget
+  readonly inFlight: InFlight
+  /** Whether there is but one relay token. */
+  readonly isOnlyToken: () => boolean
+  /** Records a vendor's call that is over. */
+  readonly record: (call: Exchange) => void
+}
+
+/** The relay's end of the border link. */
+export interface Link {
+  readonly exchanges: Exchanges
+  /**
+   * Serves a request that is to be durable.
+   *
+   * @param admitNew throws when the caller may not start anything now; resumes are not asked.
+   */
+  carry(carrier: Exchange, call: Call, admitNew: () => void): void
+  /** Serves `DELETE /exchanges/{id}`. @throws {FerryError} `not_found` */
+  cancel(carrier: Exchange, id: string, token: Token): void
+  /** Ends all exchanges. */
+  close(): void
+}
+
+/** How often old markers are deleted and those of living exchanges kept young. */
+const SWEEP_MS = 60_000
+
+/** A carrier whose body is here. */
+interface Arrival extends CarrierRequest {
+  readonly carrier: Exchange
+  readonly call: Call
+  readonly asked: LinkRequest
+  readonly name: string
+  readonly body: Buffer
+}
+
+/** Builds the link. @throws when the folder of markers cannot be used. */
+export function createLink({ config, budget, inFlight, isOnlyToken, record }: LinkDeps): Link {
+  const { link, timeouts } = config
+  const markers = new FileMarkers(link.markersFolder)
+  const exchanges = new Exchanges(markers, link, isOnlyToken)
+  const sweeper = setInterval(() => {
+    exchanges.refreshMarkers()
+    markers.sweep().catch(() => {
+      // What could not be deleted now is deleted next time.
+    })
+  }, SWEEP_MS)
+  sweeper.unref()
+
+  function arrive(arrival: Arrival, admitNew: () => void): void {
+    const { carrier, name } = arrival
+    const verdict = judge(arrival, exchanges.look(name))
+    if (verdict.kind === 'refuse') throw refusal(carrier, verdict)
+    if (verdict.kind === 'attach') {
+      attach(arrival, exchanges.get(name), verdict.offset)
+      return
+    }
+    admitNew()
+    const durable = start(arrival)
+    // Another process of this host was first.
+    if (durable === undefined) throw refusal(carrier, LOST)
+    attach(arrival, durable, 0)
+  }
+
+  function start({ carrier, call, name, fingerprint, body }: Arrival): DurableExchange | undefined {
+    const vendorCall = callOf(carrier)
+    const over = once(() => {
+      vendorCall.outcome ??= 'completed'
+      record(vendorCall)
+    })
+    const durable = exchanges.claim({
+      name,
+      fingerprint,
+      token: call.token.name,
+      cancelVendor() {
+        vendorCall.abort?.('client_closed')
+        over()
+      },
+      onFinished: over,
+      onGone: () => inFlight.remove(vendorCall),
+    })
+    if (durable === undefined) return undefined
+    inFlight.add(vendorCall)
+    const output = new DurableOutput(vendorCall, durable)
+    try {
+      sender(vendorCall, call, config, output)(body.length === 0 ? null : body)
+    } catch (error) {
+      // The id is used up: whatever comes of it is its answer.
+      output.refuse(toFerryError(error))
+    }
+    return durable
+  }
+
+  function attach({ carrier, asked }: Arrival, durable: DurableExchange | undefined, offset: number): void {
+    const { response } = carrier
+    carrier.isCarrier = true
+    if (durable === undefined || response.destroyed) return
+    const stallMs = timeouts.streamIdleMs
+    const options = { requestId: carrier.id, heartbeatMs: link.heartbeatMs, stallMs }
+    const reader = asked.isFramed
+      ? new FramedReader(response, options)
+      : new PlainReader(response, asked.offset !== undefined, stallMs)
+    response.on('drain', () => durable.drained(reader))
+    response.once('close', () => durable.left(reader))
+    durable.attach(reader, offset)
+  }
+
+  return {
+    exchanges,
+    carry(carrier, call, admitNew) {
+      const asked = readLinkRequest(carrier.request.headers)
+      receiveBody(carrier, config, budget, (body) => arrive(arrivalOf(carrier, call, asked, body), admitNew))
+    },
+    cancel(carrier, id, token) {
+      const scope = carrier.request.headers[LINK_HEADERS.scope]
+      const name = nameOf(token, String(scope ?? ''), checkExchangeId(id))
+      if (!exchanges.cancel(name)) throw new FerryError('not_found', 'There is no such exchange; now it cannot begin.')
+      carrier.response.writeHead(204, ['x-ferry-request-id', carrier.id])
+      carrier.response.end()
+    },
+    close() {
+      clearInterval(sweeper)
+      exchanges.abandonAll()
+    },
+  }
+}
+
+function refusal(carrier: Exchange, verdict: Refusal): FerryError {
+  carrier.reached = verdict.reached
+  return new FerryError(verdict.code, verdict.message)
+}
+
+function arrivalOf(carrier: Exchange, call: Call, asked: LinkRequest, body: Buffer): Arrival {
+  const actual = hash('sha256', body)
+  const { digest = actual, scope, id, offset } = asked
+  if (body.length > 0 && digest !== actual) {
+    throw new FerryError('invalid_request', 'The body is not the one that x-ferry-digest names.', {
+      param: LINK_HEADERS.digest,
+    })
+  }
+  const { vendor, token, path, query } = call
+  const target = [vendor.name, carrier.request.method, withQuery(path, query, vendor), digest]
+  const name = nameOf(token, scope, id)
+  return {
+    carrier,
+    call,
+    asked,
+    name,
+    body,
+    offset,
+    hasBody: digest === actual,
+    fingerprint: hash('sha256', target.join('\n')),
+  }
+}
+
+/** An exchange's name: nobody with another token or scope can say it. */
+const nameOf = (token: Token, scope: string, id: string): string => hash('sha256', [token.name, scope, id].join('\0'))
+
+/** The vendor's call as a record of its own: it outlives the carrier that began it. */
+function callOf(carrier: Exchange): Exchange {
+  const call = new Exchange(carrier.request, carrier.response, carrier.id)
+  const { address, vendor, token, path, operation, bytesIn, reservation } = carrier
+  carrier.reservation = undefined
+  return Object.assign(call, { address, vendor, token, path, operation, bytesIn, reservation })
+}
+
+function once(task: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (!isDone) task()
+    isDone = true
+  }
+}
