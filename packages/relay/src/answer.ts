@@ -61,7 +61,8 @@ export class Answer implements Dispatcher.DispatchHandler {
   #headers: string[] = []
   #held: HeldBody | undefined
   #endsWithConnection = false
-  #isEventStream = false
+  /** Whether the answer is a stream of plain events, which can hold one of ours. */
+  #takesEvents = false
   #over = false
 
   constructor(options: AnswerOptions) {
@@ -99,6 +100,9 @@ export class Answer implements Dispatcher.DispatchHandler {
     this.#headers = answerHeaders(raw, key.secret, urls, exchange.id)
     this.#noteKey(status)
     if (!this.#isRefused(status)) this.#passHead(raw)
+    // A stream may wait for minutes; nothing that has been passed on is kept for it.
+    controller.rawHeaders = null
+    if (this.#held === undefined) this.#headers = []
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -143,7 +147,9 @@ export class Answer implements Dispatcher.DispatchHandler {
     exchange.vendorRequestId = headerValue(this.#headers, dialect.requestIdHeader)
     const length = contentLength(this.#headers, this.#status)
     this.#endsWithConnection = length === -1 && !isChunked(raw)
-    this.#isEventStream = headerValue(this.#headers, 'content-type')?.startsWith('text/event-stream') ?? false
+    this.#takesEvents =
+      headerValue(this.#headers, 'content-encoding') === undefined &&
+      (headerValue(this.#headers, 'content-type')?.startsWith('text/event-stream') ?? false)
     if (this.#mustHold()) this.#held = new HeldBody(headerValue(this.#headers, 'content-encoding'))
     else this.#sendHead(length)
   }
@@ -278,7 +284,7 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   /** The vendor's own error event, where the answer is a stream of plain events. */
   #errorEvent({ dialect }: Vendor, error: FerryError): ((tail: string) => string) | undefined {
-    if (!this.#isEventStream || headerValue(this.#headers, 'content-encoding') !== undefined) return undefined
+    if (!this.#takesEvents) return undefined
     const { exchange } = this.#options
     const { operation } = exchange
     return (tail) => dialect.errorEvent(wireError(exchange, error), { operation, sequence: nextSequence(tail) })

@@ -95,7 +95,7 @@ export class Copy implements Output {
     this.flush()
     this.stop()
     const response = this.#response
-    const tail = this.#last?.subarray(-TAIL_BYTES).toString('latin1') ?? ''
+    const tail = this.#last?.toString('latin1') ?? ''
     if (event === undefined || !response.chunkedEncoding || !endsAnEvent(tail)) {
       // Not in this turn, in which the last bytes still wait to be written.
       setImmediate(() => this.#cut())
@@ -135,7 +135,8 @@ export class Copy implements Output {
     const chunk = queue.length === 1 && first !== undefined ? first : Buffer.concat(queue, this.#queuedBytes)
     this.#queue = undefined
     this.#queuedBytes = 0
-    this.#last = chunk
+    // Large reads are let go: one of 64 KiB behind each waiting stream would be all its memory.
+    this.#last = chunk.length > TAIL_BYTES ? Buffer.from(chunk.subarray(-TAIL_BYTES)) : chunk
     return chunk
   }
 
@@ -186,7 +187,7 @@ export class Copy implements Output {
 const UNREAD_BYTES = 16_384
 
 /** Enough of a stream's end to find the number of its last event. */
-const TAIL_BYTES = 16_384
+const TAIL_BYTES = 2048
 
 const flush = (copy: Copy): void => copy.flush()
 
