@@ -1,5 +1,6 @@
 import { Call } from './call.ts'
 import { type Chat, createChat } from './chat.ts'
+import { type Conversation, type ConversationParams, createConversation } from './conversation.ts'
 import { type EmbeddingsParams, type EmbeddingsResult, embed } from './embeddings.ts'
 import { FerryError } from './errors.ts'
 import { type CallOptions, clientSettings, type FerryOptions, type Settings } from './options.ts'
@@ -9,6 +10,14 @@ import type { Model } from './schema/models.ts'
 export interface Ferry {
   /** Chats. */
   readonly chat: Chat
+  /**
+   * Begins a conversation that remembers its turns.
+   *
+   * @example
+   * const conversation = ferry.conversation({ model: 'anthropic/claude-sonnet-5', system: '用中文简短回答。' })
+   * const { text } = await conversation.send('渡船几点开？')
+   */
+  conversation(params: ConversationParams): Conversation
   /** Models that your key may call. */
   models(options?: CallOptions): Promise<readonly Model[]>
   /**
@@ -31,8 +40,10 @@ export interface Ferry {
  */
 export function createFerry(options: FerryOptions): Ferry {
   const settings = clientSettings(options)
+  const chat = createChat(settings)
   return {
-    chat: createChat(settings),
+    chat,
+    conversation: (params) => createConversation(chat.run.stream, params),
     models: (call) => listModels(settings, call),
     embeddings: (params, call) => embed(settings, params, call),
   }

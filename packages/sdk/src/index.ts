@@ -1,13 +1,26 @@
-export type { Chat } from './chat.ts'
+export { AnswerStream } from './answer-stream.ts'
+export type { Chat, ChatObject, ChatRun } from './chat.ts'
 export { createFerry, type Ferry } from './client.ts'
+export type { Conversation, ConversationParams } from './conversation.ts'
 export { type EmbeddingsParams, EmbeddingsResult } from './embeddings.ts'
 export { FerryError, type FerryErrorOptions } from './errors.ts'
 export type * from './events.ts'
 export type { ErrorEvent, FerryHooks, FinishEvent, RequestEvent, ResponseEvent, RetryEvent } from './hooks.ts'
 export type { CallMeta } from './meta.ts'
+export { type ObjectParams, type ObjectResult, ObjectStream, type PartialObject } from './object.ts'
 export type { CallOptions, FerryOptions, Fetch, SharedOptions } from './options.ts'
 export type { ChatInputMessage, ChatParams } from './params.ts'
 export { ChatResult } from './result.ts'
+export {
+  type RunEvent,
+  type RunParams,
+  type RunResult,
+  RunStream,
+  type Step,
+  type StepStart,
+  type ToolResult,
+} from './run.ts'
+export type { ApprovalRequest, Approve, ToolOutcome } from './run-tools.ts'
 export type {
   Annotation,
   AssistantMessage,
@@ -37,4 +50,6 @@ export type { Model, ModelCapabilities, ModelList, ModelPrice } from './schema/m
 export type { SentenceOptions } from './sentences/options.ts'
 export { speakable } from './sentences/speech.ts'
 export { type Sentence, SentenceSplitter } from './sentences/splitter.ts'
+export type { AnySchema, JsonSchemaObject, OutputOf, StandardSchema } from './standard-schema.ts'
 export { ChatStream } from './stream.ts'
+export { type FerryTool, type ToolContext, type ToolDefinition, tool } from './tool.ts'
