@@ -51,13 +51,14 @@ function errorHeaders(exchange: Exchange, error: FerryError, dialect: Dialect, l
 /** A vendor's failure as undici tells it. Its text is not passed on: it may name addresses of the operator's network. */
 export function upstreamError(error: unknown, hasHead: boolean): FerryError {
   if (FerryError.is(error)) return error
-  const { code = '' } = error as { code?: string }
+  // undici's parser names a fault by a code, or by none.
+  const { code = '', name } = error as { code?: string; name?: string }
   const cause = { cause: error }
   if (code === 'UND_ERR_BODY_TIMEOUT') {
     return new FerryError('upstream_timeout', 'The vendor’s answer stood still for too long.', cause)
   }
   if (hasHead) return new FerryError('upstream_truncated', 'The vendor’s answer broke off before its end.', cause)
-  if (/^(HPE_|ERR_INVALID_CHAR|ERR_HTTP_|UND_ERR_(HEADERS_OVERFLOW|RES_))/.test(code)) {
+  if (name === 'HTTPParserError' || /^(ERR_INVALID_CHAR|ERR_HTTP_|UND_ERR_(HEADERS_OVERFLOW|RES_))/.test(code)) {
     return new FerryError('upstream_invalid', 'The vendor’s answer is no valid HTTP.', cause)
   }
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') {

@@ -60,7 +60,7 @@ class Tunnel {
       ended: () => this.#vendorEnded(),
       stalled: () => this.#giveUp('client_stalled'),
     })
-    this.#idleTimer = setTimeout(() => this.#sayGoodbye('idle'), idleMs)
+    this.#idleTimer = setTimeout(() => this.#silent(), idleMs)
   }
 
   start(): void {
@@ -106,6 +106,14 @@ class Tunnel {
     this.#toVendor.stop()
     this.#toCaller.finishWith(closeFrame(GOING_AWAY))
     this.#linger()
+  }
+
+  /** Nobody says anything, unless it is that somebody does not listen. */
+  #silent(): void {
+    const { caller, vendor } = this.#ends
+    if (caller.writableNeedDrain) this.#giveUp('client_stalled')
+    else if (vendor.writableNeedDrain) this.#giveUp('upstream_truncated')
+    else this.#sayGoodbye('idle')
   }
 
   #giveUp(outcome: Outcome): void {
