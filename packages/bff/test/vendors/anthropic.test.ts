@@ -76,6 +76,30 @@ describe('the Anthropic stream', () => {
     expect(mapper.event(event(delta))[0]?.choices[0]?.delta).toEqual({ content: 'Hi' })
   })
 
+  it('keeps thinking that is a signature alone', () => {
+    const [last] = mapEvents(anthropic.stream(REQUEST, target), [
+      event({
+        type: 'content_block_start',
+        index: 0,
+        content_block: { type: 'thinking', thinking: '', signature: '' },
+      }),
+      event({ type: 'content_block_delta', index: 0, delta: { type: 'signature_delta', signature: 'SIG' } }),
+      event({ type: 'content_block_stop', index: 0 }),
+      event({ type: 'message_delta', delta: { stop_reason: 'end_turn' } }),
+      event({ type: 'message_stop' }),
+    ])
+    expect(last?.choices[0]?.delta.reasoning_details).toEqual([
+      {
+        type: 'reasoning.text',
+        text: '',
+        signature: 'SIG',
+        format: 'anthropic.messages.v1',
+        index: 0,
+        model: target.model,
+      },
+    ])
+  })
+
   it('knows the usage so far when it breaks off', () => {
     const mapper = anthropic.stream(REQUEST, target)
     mapper.event(
@@ -281,6 +305,30 @@ describe('the Anthropic request', () => {
     expect(body.thinking).toEqual(thinking)
     expect(body.output_config?.effort).toBe(effort)
     expect(dropped).toEqual([])
+  })
+
+  it('shows what a model that always thinks says between tool calls', () => {
+    expect(send({}, on('claude-opus-5-5')).body.thinking).toEqual({ type: 'adaptive', display: 'summarized' })
+    expect(send({}, on('claude-opus-5')).body.thinking).toBeUndefined()
+  })
+
+  it('refuses to force tools on a model that always thinks, not on one it does not know', () => {
+    const request: Partial<ChatRequest> = { tools: [tool('f')], tool_choice: 'required' }
+    expect(() => send(request, on('claude-opus-5-5'))).toThrow(refused('tool_choice'))
+    expect(send(request, on('claude-next')).body.tool_choice).toEqual({ type: 'any' })
+  })
+
+  it('sends no model the thinking of another one', () => {
+    const thinking = { type: 'reasoning.text', text: 'hm', signature: 's', format: 'anthropic.messages.v1' }
+    const messages = (model: string): ChatRequest['messages'] => [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: 'b', reasoning_details: [{ ...thinking, model }] },
+      { role: 'user', content: 'c' },
+    ]
+    const text = { type: 'text', text: 'b' }
+    expect(send({ messages: messages('claude-opus-5') }).body.messages[1]?.content).toEqual([text])
+    const own = send({ messages: messages(target.model) }).body.messages[1]?.content
+    expect(own).toEqual([{ type: 'thinking', thinking: 'hm', signature: 's' }, text])
   })
 
   it('does without thinking where it would be refused, and says so', () => {

@@ -16,6 +16,7 @@ export const ReasoningDetail = z
       .string()
       .optional()
       .describe('Whose it is: `anthropic.messages.v1`, `gemini.parts.v1`. Neither is sent what is not its own.'),
+    model: z.string().optional().describe('The model that made it; no other is sent it.'),
     index: z.number().int().nonnegative().optional().describe('Place in the list, from 0.'),
     id: z.string().optional().describe('Id of the tool call that it belongs to, when it belongs to one.'),
     text: z.string().optional().describe('The reasoning as text.'),

@@ -17,7 +17,7 @@ export function assistantBlocks(message: AssistantMessage, param: string, target
     const input = parseArguments(fn.arguments, `${at}.function.arguments`)
     return { type: 'tool_use', id: toolId(id), name: fn.name, input }
   })
-  const own = (message.reasoning_details ?? []).filter(isOwn)
+  const own = (message.reasoning_details ?? []).filter((detail) => isOwn(detail, target))
   const spoken = spokenBlocks(message)
   return own.length === 0 ? [...spoken, ...calls] : interleave(own, message, spoken, calls)
 }

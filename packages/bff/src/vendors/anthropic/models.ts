@@ -16,6 +16,8 @@ export interface ModelTraits {
   readonly hidesThinking: boolean
   /** Whether it takes `temperature` and `top_p` (on API version 2023-06-01 alone). */
   readonly sampling: boolean
+  /** Whether it can be made to use a tool; thinking, where that can be, is turned off for it. */
+  readonly forcedTools: boolean
   /** Whether it continues an assistant message that comes last. */
   readonly prefill: boolean
   /** Whether instructions may stand between turns. */
@@ -35,6 +37,7 @@ const V3: ModelTraits = {
   efforts: [],
   hidesThinking: false,
   sampling: true,
+  forcedTools: true,
   prefill: true,
   systemAnywhere: false,
   structured: false,
@@ -44,7 +47,9 @@ const V4_5: ModelTraits = { ...V4, maxTokens: 64_000, structured: true }
 const V4_6: ModelTraits = { ...V4_5, maxTokens: 128_000, thinking: 'adaptive', efforts: FOUR, prefill: false }
 const V4_7: ModelTraits = { ...V4_6, efforts: ALL, hidesThinking: true, sampling: false }
 const V5: ModelTraits = { ...V4_7, off: 'disabled' }
-const NEWEST: ModelTraits = { ...V5, off: 'never', systemAnywhere: true }
+const ALWAYS: ModelTraits = { ...V5, off: 'never', forcedTools: false, systemAnywhere: true }
+// A model that no line knows is let try.
+const UNKNOWN: ModelTraits = { ...ALWAYS, forcedTools: true }
 
 // By beginning of the name, the first that fits. Names no line fits are read as the newest generation.
 const MODELS: readonly (readonly [prefix: string, traits: ModelTraits])[] = [
@@ -61,14 +66,16 @@ const MODELS: readonly (readonly [prefix: string, traits: ModelTraits])[] = [
   ['claude-opus-4-8', { ...V4_7, systemAnywhere: true }],
   ['claude-opus-4', V4],
   ['claude-sonnet-4', { ...V4, maxTokens: 64_000 }],
-  ['claude-opus-5-5', NEWEST],
+  ['claude-opus-5-5', ALWAYS],
+  ['claude-fable', ALWAYS],
+  ['claude-mythos-preview', { ...V4_7, off: 'never', forcedTools: false }],
+  ['claude-mythos', ALWAYS],
   ['claude-sonnet-5-5', { ...V5, off: 'between_tools', systemAnywhere: true }],
   ['claude-haiku-5-5', { ...V5, systemAnywhere: true }],
   ['claude-opus-5', { ...V5, systemAnywhere: true }],
   ['claude-sonnet-5', V5],
-  ['claude-mythos-preview', { ...V4_7, off: 'never' }],
 ]
 
 export function traitsOf(model: string): ModelTraits {
-  return MODELS.find(([prefix]) => model.startsWith(prefix))?.[1] ?? NEWEST
+  return MODELS.find(([prefix]) => model.startsWith(prefix))?.[1] ?? UNKNOWN
 }

@@ -1,5 +1,6 @@
 import type { ReasoningDetail } from '@llm-ferry/sdk'
 import { count, type Json } from '../shared/json.ts'
+import type { Target } from '../vendor.ts'
 
 const FORMAT = 'anthropic.messages.v1'
 
@@ -9,12 +10,18 @@ export interface Place {
   readonly calls: number
 }
 
-export function thinkingDetail(thinking: string, signature: string, index: number, place: Place): ReasoningDetail {
-  return { type: 'reasoning.text', text: thinking, signature, format: FORMAT, index, ...at(place) }
+/** Which block of the answer it is, and which model made it. */
+export interface Stamp {
+  readonly index: number
+  readonly model: string
 }
 
-export function redactedDetail(data: string, index: number, place: Place): ReasoningDetail {
-  return { type: 'reasoning.encrypted', data, format: FORMAT, index, ...at(place) }
+export function thinkingDetail(thinking: string, signature: string, place: Place, stamp: Stamp): ReasoningDetail {
+  return { type: 'reasoning.text', text: thinking, signature, format: FORMAT, ...stamp, ...at(place) }
+}
+
+export function redactedDetail(data: string, place: Place, stamp: Stamp): ReasoningDetail {
+  return { type: 'reasoning.encrypted', data, format: FORMAT, ...stamp, ...at(place) }
 }
 
 // Nearly all thinking comes first; the place is told only for what is interleaved.
@@ -22,8 +29,12 @@ function at({ text, calls }: Place): { after_text?: number; after_calls?: number
   return { ...(text > 0 && { after_text: text }), ...(calls > 0 && { after_calls: calls }) }
 }
 
-export function isOwn(detail: ReasoningDetail): boolean {
-  return detail.format === FORMAT
+/**
+ * Whether the target made the block. A signature holds for the model that wrote it: another model, after a fallback or
+ * a change of mind, answers 400.
+ */
+export function isOwn(detail: ReasoningDetail, target: Target): boolean {
+  return detail.format === FORMAT && (detail.model === undefined || detail.model === target.model)
 }
 
 /** A block as the vendor wants it back, with its place. */

@@ -18,7 +18,7 @@ export function mapRequest(request: ChatRequest, target: Target): WireRequest {
   const traits = traitsOf(target.model)
   const sent = new Set<string>()
   const max_tokens = Math.min(maxTokens(request) ?? target.maxOutputTokens ?? traits.maxTokens, traits.maxTokens)
-  const plan = planThinking(request, traits, max_tokens)
+  const plan = planThinking(request, traits, max_tokens, target)
   if (plan.applied) sent.add('reasoning_effort')
   const sampling = plan.thinking?.type === 'enabled' ? {} : mapSampling(request, traits, sent)
   const called = pairToolCalls(request.messages)

@@ -4,7 +4,7 @@ import type { Target } from '../vendor.ts'
 import { annotations } from './citations.ts'
 import { streamError } from './error.ts'
 import { type Finish, finishFields, mapFinish } from './finish.ts'
-import { redactedDetail, thinkingDetail } from './reasoning.ts'
+import { redactedDetail, type Stamp, thinkingDetail } from './reasoning.ts'
 import { mapUsage } from './usage.ts'
 
 type Message = ChatCompletionMessage
@@ -28,7 +28,7 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
     choices: [
       {
         index: 0,
-        message: mapMessage(list(answer.content), finish),
+        message: mapMessage(list(answer.content), finish, target),
         finish_reason: finish.reason,
         logprobs: null,
         ...finishFields(finish),
@@ -38,8 +38,8 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
   }
 }
 
-function mapMessage(blocks: readonly unknown[], finish: Finish): Message {
-  const gathered = new Gathered()
+function mapMessage(blocks: readonly unknown[], finish: Finish, target: Target): Message {
+  const gathered = new Gathered(target.model)
   for (const each of blocks) {
     const block = record(each)
     if (block) gathered.add(block)
@@ -53,7 +53,12 @@ class Gathered {
   readonly #calls: NonNullable<Message['tool_calls']> = []
   readonly #details: NonNullable<Message['reasoning_details']> = []
   readonly #annotations: NonNullable<Message['annotations']> = []
+  readonly #model: string
   #length = 0
+
+  constructor(model: string) {
+    this.#model = model
+  }
 
   add(block: Json): void {
     if (block.type === 'text') this.#addText(block)
@@ -83,16 +88,20 @@ class Gathered {
 
   #addThinking(thinking: string, signature: string): void {
     if (thinking !== '') this.#thinking.push(thinking)
-    this.#details.push(thinkingDetail(thinking, signature, this.#details.length, this.#place()))
+    this.#details.push(thinkingDetail(thinking, signature, this.#place(), this.#stamp()))
   }
 
   #addRedacted(data: string): void {
-    this.#details.push(redactedDetail(data, this.#details.length, this.#place()))
+    this.#details.push(redactedDetail(data, this.#place(), this.#stamp()))
   }
 
   #addCall(block: Json): void {
     const fn = { name: text(block.name) ?? '', arguments: JSON.stringify(block.input ?? {}) }
     this.#calls.push({ id: text(block.id) ?? '', type: 'function', function: fn })
+  }
+
+  #stamp(): Stamp {
+    return { index: this.#details.length, model: this.#model }
   }
 
   #place(): { text: number; calls: number } {

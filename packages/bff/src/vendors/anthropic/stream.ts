@@ -5,7 +5,7 @@ import type { StreamMapper, Target, WireEvent } from '../vendor.ts'
 import { annotations } from './citations.ts'
 import { streamError } from './error.ts'
 import { type Finish, finishFields, mapFinish } from './finish.ts'
-import { type Place, redactedDetail, thinkingDetail } from './reasoning.ts'
+import { type Place, redactedDetail, type Stamp, thinkingDetail } from './reasoning.ts'
 import { mapUsage, mergeUsage } from './usage.ts'
 
 /** A content block while it arrives. Several may be open at once. */
@@ -79,7 +79,7 @@ export class AnthropicStream implements StreamMapper {
       case 'thinking':
         return this.#onThinking(index, text(block.thinking) ?? '', text(block.signature) ?? '')
       case 'redacted_thinking':
-        this.#details.push(redactedDetail(text(block.data) ?? '', this.#details.length, this.#place()))
+        this.#details.push(redactedDetail(text(block.data) ?? '', this.#place(), this.#stamp()))
         return []
       case 'tool_use':
         return this.#onTool(index, block)
@@ -143,7 +143,7 @@ export class AnthropicStream implements StreamMapper {
     const block = this.#blocks.get(index)
     this.#blocks.delete(index)
     if (block?.kind === 'thinking') {
-      this.#details.push(thinkingDetail(block.thinking, block.signature, this.#details.length, block.place))
+      this.#details.push(thinkingDetail(block.thinking, block.signature, block.place, this.#stamp()))
     }
     if (block?.kind === 'text') this.#annotations.push(...annotations(block.citations, block.start, this.#textLength))
     // A call without arguments is `{}` at OpenAI, and clients parse what they gathered.
@@ -177,6 +177,10 @@ export class AnthropicStream implements StreamMapper {
       ...(this.#details.length > 0 && { reasoning_details: this.#details }),
     }
     return Object.keys(delta).length === 0 ? [] : [this.#write.delta(0, delta)]
+  }
+
+  #stamp(): Stamp {
+    return { index: this.#details.length, model: this.#target.model }
   }
 
   #place(): Place {

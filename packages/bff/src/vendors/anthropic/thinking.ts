@@ -1,4 +1,6 @@
 import type { ChatRequest, ReasoningEffort } from '@llm-ferry/sdk'
+import { unsupported } from '../shared/refuse.ts'
+import type { Target } from '../vendor.ts'
 import type { Effort, ModelTraits } from './models.ts'
 import { isOwn } from './reasoning.ts'
 
@@ -24,13 +26,18 @@ const BUDGETS: Readonly<Record<ReasoningEffort, number>> = {
 }
 const LEAST_BUDGET = 1024
 
-export function planThinking(request: ChatRequest, traits: ModelTraits, maxTokens: number): ThinkingPlan {
+export function planThinking(
+  request: ChatRequest,
+  traits: ModelTraits,
+  maxTokens: number,
+  target: Target,
+): ThinkingPlan {
   const effort = request.reasoning_effort
-  if (isForced(request)) return withoutThinking(traits, effort)
-  if (effort === undefined) return NOTHING
+  if (isForced(request)) return forced(traits, effort, target)
+  if (effort === undefined) return untold(traits)
   if (effort === 'none') return { ...withoutThinking(traits, effort), applied: true }
   if (traits.thinking === 'adaptive') return adaptive(effort, traits)
-  if (traits.thinking === 'budget') return budget(request, effort, traits, maxTokens)
+  if (traits.thinking === 'budget') return budget(request, effort, traits, maxTokens, target)
   return NOTHING
 }
 
@@ -38,6 +45,17 @@ export function planThinking(request: ChatRequest, traits: ModelTraits, maxToken
 function isForced({ tool_choice: choice }: ChatRequest): boolean {
   if (choice === undefined || typeof choice === 'string') return choice === 'required'
   return choice.type === 'allowed_tools' ? choice.allowed_tools.mode === 'required' : true
+}
+
+function forced(traits: ModelTraits, effort: ReasoningEffort | undefined, target: Target): ThinkingPlan {
+  if (traits.forcedTools) return withoutThinking(traits, effort)
+  throw unsupported('tool_choice', target, 'cannot be forced to use a tool, since it always thinks; send `auto`.')
+}
+
+// A model that always thinks writes what it says between tool calls into its thinking, hidden unless asked for.
+function untold({ off, thinking }: ModelTraits): ThinkingPlan {
+  if (off !== 'never' || thinking !== 'adaptive') return NOTHING
+  return { thinking: { type: 'adaptive', display: 'summarized' }, applied: false }
 }
 
 function withoutThinking({ off, efforts }: ModelTraits, effort: ReasoningEffort | undefined): ThinkingPlan {
@@ -59,16 +77,22 @@ function nearest(effort: ReasoningEffort, efforts: readonly Effort[]): Effort | 
   return efforts.findLast((each) => ORDER.indexOf(each) <= wanted) ?? efforts[0]
 }
 
-function budget(request: ChatRequest, effort: ReasoningEffort, traits: ModelTraits, maxTokens: number): ThinkingPlan {
+function budget(
+  request: ChatRequest,
+  effort: ReasoningEffort,
+  traits: ModelTraits,
+  maxTokens: number,
+  target: Target,
+): ThinkingPlan {
   const budget_tokens = Math.min(BUDGETS[effort], maxTokens - 1)
-  if (budget_tokens < LEAST_BUDGET || !canThink(request)) return NOTHING
+  if (budget_tokens < LEAST_BUDGET || !canThink(request, target)) return NOTHING
   return { thinking: { type: 'enabled', budget_tokens }, effort: nearest(effort, traits.efforts), applied: true }
 }
 
 // With a budget, an assistant turn that called tools must begin with its thinking. A client that dropped it, or one that
 // comes from another vendor, gets an answer without thinking instead of an error.
-function canThink({ messages }: ChatRequest): boolean {
+function canThink({ messages }: ChatRequest, target: Target): boolean {
   const last = messages.findLast((message) => message.role === 'assistant' || message.role === 'user')
   if (last?.role !== 'assistant' || !last.tool_calls?.length) return true
-  return last.reasoning_details?.some(isOwn) === true
+  return last.reasoning_details?.some((detail) => isOwn(detail, target)) === true
 }

@@ -12,7 +12,7 @@ type PlacedMark = Exclude<Mark, { kind: 'call' }>
 /** Parts of an earlier answer, its thoughts and signatures back where they stood. */
 export function assistantParts(message: AssistantMessage, param: string, traits: ModelTraits, target: Target): Part[] {
   if (message.audio) throw unsupported(`${param}.audio`, target, 'keeps no audio; send its transcript as content.')
-  const marks = (message.reasoning_details ?? []).filter(isOwn).map(markOf)
+  const marks = (message.reasoning_details ?? []).filter((detail) => isOwn(detail, target)).map(markOf)
   const calls = callParts(message, marks, param, traits, target)
   const text = plainText(message.content) + (message.refusal ?? '')
   const placed = marks.filter((mark): mark is PlacedMark => mark.kind !== 'call')

@@ -4,7 +4,7 @@ import { type Json, list, record, text } from '../shared/json.ts'
 import type { Target } from '../vendor.ts'
 import { annotations } from './annotations.ts'
 import { finishReason } from './finish.ts'
-import { callSignature, textSignature, thoughtDetail } from './reasoning.ts'
+import { callSignature, type Stamp, textSignature, thoughtDetail } from './reasoning.ts'
 
 interface Thought {
   text: string
@@ -19,6 +19,7 @@ type Call = NonNullable<ChatDelta['tool_calls']>[number]
 export class Candidate {
   readonly index: number
   readonly #answerId: string | undefined
+  readonly #target: Target
   readonly #details: ReasoningDetail[] = []
   #annotations: Annotation[] = []
   #thought: Thought | undefined
@@ -26,8 +27,9 @@ export class Candidate {
   #calls = 0
   finished = false
 
-  constructor(index: number, answerId: string | undefined) {
+  constructor(index: number, answerId: string | undefined, target: Target) {
     this.index = index
+    this.#target = target
     this.#answerId = answerId
   }
 
@@ -52,9 +54,9 @@ export class Candidate {
     }
   }
 
-  finish(candidate: Json, target: Target): FinishReason {
+  finish(candidate: Json): FinishReason {
     this.finished = true
-    return finishReason(candidate, this.#calls > 0, target)
+    return finishReason(candidate, this.#calls > 0, this.#target)
   }
 
   #add(part: Json, delta: ChatDelta): void {
@@ -83,7 +85,7 @@ export class Candidate {
     if (!thought) return
     this.#thought = undefined
     const place = { start: thought.start, end: thought.start, calls: thought.calls }
-    this.#details.push(thoughtDetail(thought.text, thought.signature, this.#details.length, place))
+    this.#details.push(thoughtDetail(thought.text, thought.signature, place, this.#stamp()))
   }
 
   #say(piece: string, signature: string | undefined, delta: ChatDelta): void {
@@ -92,7 +94,7 @@ export class Candidate {
     if (piece !== '') delta.content = (delta.content ?? '') + piece
     if (signature === undefined) return
     const place = { start, end: this.#text.length, calls: this.#calls }
-    this.#details.push(textSignature(signature, this.#details.length, place))
+    this.#details.push(textSignature(signature, place, this.#stamp()))
   }
 
   #call(call: Json, signature: string | undefined, delta: ChatDelta): void {
@@ -101,7 +103,11 @@ export class Candidate {
     const fn = { name: text(call.name) ?? '', arguments: JSON.stringify(call.args ?? {}) }
     const whole: Call = { index, id, type: 'function', function: fn }
     delta.tool_calls = [...(delta.tool_calls ?? []), whole]
-    if (signature !== undefined) this.#details.push(callSignature(signature, this.#details.length, id))
+    if (signature !== undefined) this.#details.push(callSignature(signature, id, this.#stamp()))
+  }
+
+  #stamp(): Stamp {
+    return { index: this.#details.length, model: this.#target.model }
   }
 
   // Unique over answers, since results and kept reasoning are looked up by it.

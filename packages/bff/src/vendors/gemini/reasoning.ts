@@ -1,5 +1,6 @@
 import type { ReasoningDetail } from '@llm-ferry/sdk'
 import { count, type Json } from '../shared/json.ts'
+import type { Target } from '../vendor.ts'
 
 const FORMAT = 'gemini.parts.v1'
 
@@ -13,30 +14,37 @@ export interface Place {
   readonly calls: number
 }
 
+/** Which piece of the answer it is, and which model made it. */
+export interface Stamp {
+  readonly index: number
+  readonly model: string
+}
+
 export function thoughtDetail(
   thought: string,
   signature: string | undefined,
-  index: number,
   place: Place,
+  stamp: Stamp,
 ): ReasoningDetail {
   const signed = signature === undefined ? {} : { signature }
-  return { type: 'reasoning.text', text: thought, ...signed, format: FORMAT, index, ...at(place) }
+  return { type: 'reasoning.text', text: thought, ...signed, format: FORMAT, ...stamp, ...at(place) }
 }
 
-export function textSignature(data: string, index: number, place: Place): ReasoningDetail {
-  return { type: 'reasoning.encrypted', data, format: FORMAT, index, text_end: place.end, ...at(place) }
+export function textSignature(data: string, place: Place, stamp: Stamp): ReasoningDetail {
+  return { type: 'reasoning.encrypted', data, format: FORMAT, ...stamp, text_end: place.end, ...at(place) }
 }
 
-export function callSignature(data: string, index: number, id: string): ReasoningDetail {
-  return { type: 'reasoning.encrypted', data, format: FORMAT, index, id }
+export function callSignature(data: string, id: string, stamp: Stamp): ReasoningDetail {
+  return { type: 'reasoning.encrypted', data, format: FORMAT, ...stamp, id }
 }
 
 function at({ start, calls }: Place): { text_start?: number; after_calls?: number } {
   return { ...(start > 0 && { text_start: start }), ...(calls > 0 && { after_calls: calls }) }
 }
 
-export function isOwn(detail: ReasoningDetail): boolean {
-  return detail.format === FORMAT
+/** Whether the target made it: a signature holds for the model that wrote it. */
+export function isOwn(detail: ReasoningDetail, target: Target): boolean {
+  return detail.format === FORMAT && (detail.model === undefined || detail.model === target.model)
 }
 
 /** A detail as the part, or the mark on a part, that it was. */

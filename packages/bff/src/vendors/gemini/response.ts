@@ -37,14 +37,14 @@ function mapChoices(answer: Json, target: Target): ChatCompletionChoice[] {
 
 function mapChoice(raw: Json, at: number, answer: Json, target: Target): ChatCompletionChoice {
   const index = count(raw.index) ?? at
-  const candidate = new Candidate(index, text(answer.responseId))
+  const candidate = new Candidate(index, text(answer.responseId), target)
   const delta = candidate.add(raw)
   if (text(raw.finishReason) === undefined)
     throw truncated(target, 'The vendor’s answer has no finishReason: it was cut.')
   return {
     index,
     message: message({ ...delta, ...candidate.last() }),
-    finish_reason: candidate.finish(raw, target),
+    finish_reason: candidate.finish(raw),
     logprobs: mapLogprobs(raw.logprobsResult),
     native_finish_reason: text(raw.finishReason) ?? null,
   }

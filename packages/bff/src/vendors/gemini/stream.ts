@@ -56,7 +56,7 @@ export class GeminiStream implements StreamMapper {
   #candidate(write: ChunkWriter, raw: Json, at: number, event: Json): ChatChunk[] {
     const index = count(raw.index) ?? at
     const known = this.#candidates.get(index)
-    const candidate = known ?? new Candidate(index, text(event.responseId))
+    const candidate = known ?? new Candidate(index, text(event.responseId), this.#target)
     if (!known) this.#candidates.set(index, candidate)
     const delta = candidate.add(raw)
     if (!known) delta.role = 'assistant'
@@ -68,7 +68,7 @@ export class GeminiStream implements StreamMapper {
   }
 
   #finish(write: ChunkWriter, candidate: Candidate, raw: Json): ChatChunk[] {
-    const reason = candidate.finish(raw, this.#target)
+    const reason = candidate.finish(raw)
     const last = candidate.last()
     return [
       ...(Object.keys(last).length > 0 ? [write.delta(candidate.index, last)] : []),

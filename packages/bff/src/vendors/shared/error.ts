@@ -79,7 +79,7 @@ function header(error: WireError, name: string): string | undefined {
 }
 
 /** How long the vendor asks to wait, in ms. */
-export function retryAfterMs(error: WireError, now: number = Date.now()): number | undefined {
+function retryAfterMs(error: WireError, now: number = Date.now()): number | undefined {
   const ms = header(error, 'retry-after-ms')
   if (ms !== undefined && /^\d+(\.\d+)?$/.test(ms)) return Math.ceil(Number(ms))
   const after = header(error, 'retry-after')
@@ -92,6 +92,6 @@ export function retryAfterMs(error: WireError, now: number = Date.now()): number
 // What the vendors' keys look like. Their messages quote keys in more places than 401 alone.
 const KEYS = /\b(?:sk-[\w-]{8,}|AIza[\w-]{20,}|AQ\.[\w-]{20,}|Bearer\s+[\w.~+/-]{8,}=*)|([?&]key=)[\w.-]+/g
 
-export function redact(message: string): string {
+function redact(message: string): string {
   return message.replace(KEYS, (_, query: string | undefined) => `${query ?? ''}[redacted]`)
 }
