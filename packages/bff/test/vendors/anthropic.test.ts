@@ -360,7 +360,7 @@ describe('the Anthropic request', () => {
     expect(old.headers['anthropic-version']).toBe('2023-06-01')
     expect(old.dropped).toEqual(['top_p'])
     const fresh = send(
-      { temperature: 1.5, top_p: 0.9, seed: 0, logit_bias: {}, frequency_penalty: 1, top_k: 3 },
+      { temperature: 1.5, top_p: 0.9, seed: 0, logit_bias: {}, frequency_penalty: 1, top_k: 3, x: null },
       on('claude-opus-5'),
     )
     expect(fresh.body).not.toHaveProperty('temperature')

@@ -57,9 +57,9 @@ const ALWAYS_READ = new Set<string>([
 
 /** Which fields of the request the target is not sent, given those droppable ones that it is. */
 export function droppedFields(request: ChatRequest, sent: ReadonlySet<string>): string[] {
-  const dropped: string[] = DROPPABLE.filter((field) => matters(request[field]) && !sent.has(field))
-  for (const field of Object.keys(request)) if (!ALWAYS_READ.has(field)) dropped.push(field)
-  return dropped
+  const dropped = DROPPABLE.filter((field) => matters(request[field]) && !sent.has(field))
+  const unknown = Object.keys(request).filter((field) => !ALWAYS_READ.has(field))
+  return [...dropped, ...unknown.filter((field) => request[field] !== undefined && request[field] !== null)]
 }
 
 // 0 and false are what a target without the field does anyway; a seed or a temperature of 0 is asked for.
