@@ -5,11 +5,11 @@ import { chunk, head, lastChunk, raw, type Step } from './scripted-vendor.ts'
 import { RELAY_TOKEN, VENDOR_KEYS, type Vendor } from './services.ts'
 
 /** A recorded stream of a vendor, such as `openai.text`. */
-export const fixture = (name: string): Buffer =>
+const fixture = (name: string): Buffer =>
   readFileSync(fileURLToPath(new URL(`./fixtures/${name}.sse`, import.meta.url)))
 
 /** A recorded stream as its events, each with its closing empty line. */
-export const events = (name: string): readonly Buffer[] =>
+const events = (name: string): readonly Buffer[] =>
   (
     fixture(name)
       .toString('utf8')

@@ -103,7 +103,7 @@ export type Step = (wire: Wire) => void | Promise<void>
 const toBuffer = (bytes: Buffer | string): Buffer => (typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
 
 /** Waits until the request's body has arrived. */
-export const requestEnd = (): Step => (wire) =>
+const requestEnd = (): Step => (wire) =>
   Promise.race([wire.request.complete, wire.request.closed.then(() => {})])
 
 /** Bytes as they are. */
