@@ -120,10 +120,10 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
     exchange.vendor = vendor
     const places = isUpgrade ? vendor.dialect.webSocketPlaces : vendor.dialect.credentialPlaces
     const query = isUpgrade ? credentialQuery(target.query) : target.query
-    const token = identify(exchange, query, places)
     const { path, operation } = upstreamPath(target.path, vendor.prefix, vendor.version)
     exchange.path = path
     exchange.operation = operation
+    const token = identify(exchange, query, places)
     return { vendor, token, path, query }
   }
 

@@ -62,6 +62,7 @@ describe('the relay', () => {
     expect(metrics).toContain('http_requests_total{vendor="openai",method="GET",status="401"} 1')
     expect(metrics).toContain('relay_errors_total{vendor="openai",code="authentication_failed"} 1')
     expect(metrics).toContain('relay_vendor_head_seconds_count{vendor="openai"} 1')
+    expect(test.lines.at(-1)).toMatchObject({ path: '/v1/models', status: 401, code: 'authentication_failed' })
   })
 })
 
