@@ -10,6 +10,9 @@ export interface Certificates {
   readonly caFile: string
   readonly key: string
   readonly cert: string
+  /** Files of `key` and `cert`, which a server may read. */
+  readonly keyFile: string
+  readonly certFile: string
   /** Deletes the files. */
   remove(): void
 }
@@ -31,6 +34,8 @@ export function createCertificates(): Certificates {
     caFile: file('ca.crt'),
     key: read('tls.key'),
     cert: read('tls.crt'),
+    keyFile: file('tls.key'),
+    certFile: file('tls.crt'),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }

@@ -102,10 +102,6 @@ export type Step = (wire: Wire) => void | Promise<void>
 
 const toBuffer = (bytes: Buffer | string): Buffer => (typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
 
-/** Waits until the request's body has arrived. */
-const requestEnd = (): Step => (wire) =>
-  Promise.race([wire.request.complete, wire.request.closed.then(() => {})])
-
 /** Bytes as they are. */
 export const raw =
   (bytes: Buffer | string): Step =>
@@ -173,10 +169,13 @@ export const stopReading = (): Step => (wire) => {
 /** What the vendor does with a request: the steps begin when the head has arrived. */
 export type Script = (request: VendorRequest) => readonly Step[] | Promise<readonly Step[]>
 
-/** A script whose steps begin when the whole request has arrived. */
+/** A script that is asked when the whole request has arrived, or its caller has left. */
 export const afterBody =
   (script: Script): Script =>
-  async (request) => [requestEnd(), ...(await script(request))]
+  async (request) => {
+    await Promise.race([request.complete, request.closed])
+    return script(request)
+  }
 
 export interface VendorOptions {
   readonly script?: Script

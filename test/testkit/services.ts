@@ -94,7 +94,7 @@ async function launch(entry: string, env: ServiceEnv): Promise<Service> {
   const lines = collectLines(child)
   const exited = new Promise<Exit>((resolve) => child.on('close', (code, signal) => resolve({ code, signal })))
   return {
-    origin: `http://127.0.0.1:${port}`,
+    origin: `${env.TLS_CERT_FILE ? 'https' : 'http'}://127.0.0.1:${port}`,
     port,
     metricsPort,
     pid: child.pid ?? 0,
