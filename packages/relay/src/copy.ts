@@ -170,8 +170,20 @@ export class Copy implements Output {
   }
 
   #watchCaller(): void {
+    if (this.#stallTimer === undefined) this.#response.once('close', () => this.stop())
     clearTimeout(this.#stallTimer)
-    this.#stallTimer = setTimeout(() => this.#exchange.abort?.('client_stalled'), this.#stallMs)
+    this.#stallTimer = setTimeout(() => this.#stalled(), this.#stallMs)
+  }
+
+  #stalled(): void {
+    const { abort } = this.#exchange
+    if (abort !== undefined) {
+      abort('client_stalled')
+      return
+    }
+    // The vendor is done, and the caller leaves the end of its answer unread.
+    this.#exchange.outcome ??= 'client_stalled'
+    this.#cut()
   }
 
   /** Ends the connection so that what was sent cannot be taken for a whole answer. */

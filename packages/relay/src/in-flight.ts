@@ -53,7 +53,13 @@ export class InFlight {
   cutAll(): void {
     for (const exchange of this.#exchanges) {
       if (exchange.abort !== undefined) exchange.abort('drained')
-      else exchange.response.destroy()
+      else cutOff(exchange)
     }
   }
+}
+
+// Not with a FIN, which ends an answer whole for a caller that reads up to the close.
+function cutOff({ request, response }: Exchange): void {
+  if ('encrypted' in request.socket) response.destroy()
+  else request.socket.resetAndDestroy()
 }

@@ -1,4 +1,6 @@
+import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listen } from '@llm-ferry/kit'
 import { describe, expect, it } from 'vitest'
 import { chatBytes, DIALECTS, sse, sseHead } from '../../../test/testkit/dialects.ts'
 import { eventually } from '../../../test/testkit/eventually.ts'
@@ -15,6 +17,8 @@ import {
   reset,
   type Step,
 } from '../../../test/testkit/scripted-vendor.ts'
+import { Copy } from '../src/copy.ts'
+import { Exchange } from '../src/exchange.ts'
 import { rig } from './rig.ts'
 
 const openai = DIALECTS.openai
@@ -130,6 +134,25 @@ describe('a caller that does not read', () => {
     await test.vendor.only.closed
     expect(process.memoryUsage.rss() - before).toBeLessThan(96 * 1024 * 1024)
     client.destroy()
+  })
+
+  it('is cut when it leaves the end of its answer unread, which the vendor has long sent', async () => {
+    const body = Buffer.alloc(64 * 1024 * 1024)
+    let exchange: Exchange | undefined
+    const server = createServer((request, response) => {
+      exchange = new Exchange(request, response)
+      const copy = new Copy(exchange, 200)
+      copy.head(200, 'OK', ['content-length', String(body.length)], body.length)
+      copy.data(body, { pause() {}, resume() {} })
+      copy.end()
+    })
+    const client = await RawClient.connect(await listen(server, 0, '127.0.0.1'))
+    client.socket.pause()
+    await client.send('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+    await eventually('cut', () => exchange?.isClosed === true)
+    expect(exchange?.outcome).toBe('client_stalled')
+    client.destroy()
+    server.close()
   })
 
   it('gets every byte when it reads after all', async () => {
