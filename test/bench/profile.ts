@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Measure } from './measures.ts'
 import type { Native } from './native.ts'
 import type { Rig } from './rig.ts'
@@ -19,30 +20,31 @@ interface CpuProfile {
   readonly timeDeltas: readonly number[]
 }
 
-const SECONDS = 10
+const WARMUP_SECONDS = 4
+const SECONDS = 8
 
-/** Runs a target on Node under `--cpu-prof` and a measure's load; tells where its time goes. */
+/** Runs a target on Node under a measure's load, warm, with V8's sampling on; tells where its time goes. */
 export async function profile(rig: Rig, native: Native, target: Target, measure: Measure): Promise<string> {
-  const folder = join(rig.run, 'profiles')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  const flags = ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500']
-  const started = await startTarget(rig, target, rig.firstPort, flags)
+  const file = join(rig.run, `${target.name}-${measure.name}.cpuprofile`)
+  rmSync(file, { force: true })
+  const preload = ['--import', new URL('profiler.ts', import.meta.url).href]
+  const started = await startTarget(rig, target, rig.firstPort, { nodeArgs: preload, env: { BENCH_PROFILE: file } })
   if (started?.server === undefined) throw new Error(`${target.name} has no process to profile`)
-  const aim = { port: started.port, ask: target.ask(measure.order, rig), pid: started.server.pid }
+  const { pid } = started.server
+  const aim = { port: started.port, ask: target.ask(measure.order, rig), pid }
+  await measure.run(rig, native, aim, WARMUP_SECONDS)
+  process.kill(pid, 'SIGUSR2')
   await measure.run(rig, native, aim, SECONDS)
+  process.kill(pid, 'SIGUSR2')
+  for (let i = 0; i < 50 && !existsSync(file); i++) await sleep(100)
   await started.server.stop()
-  const [file] = readdirSync(folder)
-  if (file === undefined) throw new Error(`${target.name} wrote no profile: only targets on Node can be profiled`)
-  const parsed: CpuProfile = JSON.parse(readFileSync(join(folder, file), 'utf8'))
-  const tops = [top(parsed, ownerOf, 'who'), top(parsed, functionOf, 'function')]
-  return [`### Where ${target.name} spends its time: ${measure.name}`, ...tops, `Profile: ${join(folder, file)}`].join(
-    '\n\n',
-  )
+  const parsed: CpuProfile = JSON.parse(readFileSync(file, 'utf8'))
+  const tops = [top(parsed, ownerOf, 'who', 12), top(parsed, functionOf, 'function', 25)]
+  return [`### Where ${target.name} spends its time: ${measure.name}`, ...tops, `Profile: ${file}`].join('\n\n')
 }
 
-/** The ten largest sums of self time, as shares of the time in which the process was busy. */
-function top(profile: CpuProfile, nameOf: (frame: CallFrame) => string, head: string): string {
+/** The largest sums of self time, as shares of the time in which the process was busy. */
+function top(profile: CpuProfile, nameOf: (frame: CallFrame) => string, head: string, rows: number): string {
   const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]))
   const sums = new Map<string, number>()
   profile.samples.forEach((id, i) => {
@@ -52,10 +54,10 @@ function top(profile: CpuProfile, nameOf: (frame: CallFrame) => string, head: st
     sums.set(name, (sums.get(name) ?? 0) + (profile.timeDeltas[i] ?? 0))
   })
   const busy = [...sums.values()].reduce((total, each) => total + each, 0)
-  const rows = [...sums].sort(([, a], [, b]) => b - a).slice(0, head === 'who' ? 10 : 20)
+  const largest = [...sums].sort(([, a], [, b]) => b - a).slice(0, rows)
   return table(
     [head, 'share %'],
-    rows.map(([name, time]) => [name, ((time / busy) * 100).toFixed(1)]),
+    largest.map(([name, time]) => [name, ((time / busy) * 100).toFixed(1)]),
   )
 }
 

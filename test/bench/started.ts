@@ -16,22 +16,24 @@ export interface Started {
 /**
  * Starts a target and looks whether it answers rightly, since an error is quickly made and would look like speed.
  *
- * @param nodeArgs further arguments for targets that run on Node.
+ * @param more further arguments and variables for targets that run on Node.
  * @returns undefined for a peer that cannot be had here.
  */
 export async function startTarget(
   rig: Rig,
   target: Target,
   port: number,
-  nodeArgs: readonly string[] = [],
+  more: { readonly nodeArgs?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Started | undefined> {
   try {
     const command = target.prepare(rig, port)
     if (command === undefined) return { target, port: rig.vendorPort, server: undefined }
-    const args = command.file === process.execPath ? [...nodeArgs, ...command.args] : command.args
+    const isNode = command.file === process.execPath
+    const args = isNode ? [...(more.nodeArgs ?? []), ...command.args] : command.args
+    const env = { ...command.env, ...more.env }
     const log = join(rig.run, `${target.name}.log`)
     const options = { port, log, core: rig.cores?.target, startMs: target.startMs }
-    const started = { target, port, server: await startServer({ ...command, args }, options) }
+    const started = { target, port, server: await startServer({ ...command, args, env }, options) }
     await check(rig, started)
     return started
   } catch (error) {
