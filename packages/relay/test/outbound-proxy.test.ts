@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCertificates } from '../../../test/testkit/certs.ts'
 import { ScriptedVendor } from '../../../test/testkit/scripted-vendor.ts'
 import { proxyFor, tunnel } from '../src/outbound-proxy.ts'
 
@@ -46,7 +47,10 @@ describe('tunnel', () => {
         return
       }
       if (request.url?.startsWith('silent')) return
-      const upstream = connect(vendor.port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+      const [, port] = request.url?.split(':') ?? []
+      const upstream = connect(port === '80' ? vendor.port : Number(port), '127.0.0.1', () =>
+        socket.write('HTTP/1.1 200 OK\r\n\r\n'),
+      )
       upstream.pipe(socket).pipe(upstream)
       upstream.on('error', () => socket.destroy())
       socket.on('error', () => upstream.destroy())
@@ -73,6 +77,19 @@ describe('tunnel', () => {
     expect(asked[0]?.url).toBe('vendor.invalid:80')
     expect(asked[0]?.headers['proxy-authorization']).toBe(`Basic ${Buffer.from('user:p@ss').toString('base64')}`)
     expect(vendor.only.header('proxy-authorization')).toBeUndefined()
+  })
+
+  it('speaks TLS with the vendor through the proxy, which sees nothing of it', async () => {
+    const { key, cert, ca, remove } = createCertificates()
+    const secure = await ScriptedVendor.start({ tls: { key, cert } })
+    const proxy = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const connector = tunnel(proxy, buildConnector({ ca, allowH2: false }), 1000)
+    const client = new Client(`https://localhost:${secure.port}`, { connect: connector })
+    expect((await client.request({ path: '/x', method: 'GET' })).statusCode).toBe(200)
+    expect(asked.at(-1)?.url).toBe(`localhost:${secure.port}`)
+    await client.destroy()
+    await secure.stop()
+    remove()
   })
 
   it('fails when the proxy refuses or says nothing', async () => {
