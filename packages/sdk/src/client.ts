@@ -3,6 +3,7 @@ import { type Chat, createChat } from './chat.ts'
 import { type Conversation, type ConversationParams, createConversation } from './conversation.ts'
 import { type EmbeddingsParams, type EmbeddingsResult, embed } from './embeddings.ts'
 import { FerryError } from './errors.ts'
+import { callNative } from './native.ts'
 import { type CallOptions, clientSettings, type FerryOptions, type Settings } from './options.ts'
 import type { Model } from './schema/models.ts'
 
@@ -18,6 +19,14 @@ export interface Ferry {
    * const { text } = await conversation.send('渡船几点开？')
    */
   conversation(params: ConversationParams): Conversation
+  /**
+   * A vendor's own request through the server, its answer untouched: a `fetch` with the key in. Error statuses do not
+   * throw; no connection does. Official clients: `@llm-ferry/sdk/openai`, `/anthropic`, `/gemini`.
+   *
+   * @example
+   * const speech = await ferry.native('openai/v1/audio/speech', { method: 'POST', headers, body })
+   */
+  native(path: string, init?: RequestInit): Promise<Response>
   /** Models that your key may call. */
   models(options?: CallOptions): Promise<readonly Model[]>
   /**
@@ -44,6 +53,7 @@ export function createFerry(options: FerryOptions): Ferry {
   return {
     chat,
     conversation: (params) => createConversation(chat.run.stream, params),
+    native: (path, init) => callNative(settings, path, init),
     models: (call) => listModels(settings, call),
     embeddings: (params, call) => embed(settings, params, call),
   }
