@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 
-export { Counter, Gauge, Histogram, Registry } from 'prom-client'
+export { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Seconds from 1 ms to 300 s: a cached answer at one end, a reasoning model at the other. */
 export const LATENCY_BUCKETS: readonly number[] = [

@@ -36,6 +36,12 @@ const cidr = (value: string): string => {
 const table = {
   PORT: port({ default: 3000, doc: 'Port that callers connect to.' }),
   HOST: text({ default: '0.0.0.0', doc: 'Address to listen on.' }),
+  RELAY_WORKERS: count({
+    min: 1,
+    max: 64,
+    default: 1,
+    doc: 'Processes that serve, each on a port of its own: PORT, PORT+1, … for the proxy in front to choose from. Limits hold for each. METRICS_PORT sums them.',
+  }),
   METRICS_PORT: port({
     default: 9090,
     doc: 'Port of the Prometheus page /metrics. Keep it unreachable from outside.',
@@ -217,6 +223,8 @@ export interface ProxySettings {
 export interface RelayConfig {
   readonly port: number
   readonly host: string
+  /** Processes that serve. */
+  readonly workers: number
   readonly metricsPort: number
   /** Absent: plain HTTP. */
   readonly tls?: TlsPair | undefined
@@ -246,6 +254,7 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
   const config: RelayConfig = {
     port: values.PORT,
     host: values.HOST,
+    workers: values.RELAY_WORKERS,
     metricsPort: values.METRICS_PORT,
     tls: readTls(values),
     logLevel: values.LOG_LEVEL,
@@ -314,7 +323,7 @@ function secretFiles(env: NodeJS.ProcessEnv): string[] {
 const tlsFiles = ({ TLS_CERT_FILE, TLS_KEY_FILE }: Values): string[] =>
   [TLS_CERT_FILE, TLS_KEY_FILE].filter((file) => file !== undefined)
 
-function requireSense({ tokens, vendors, timeouts, limits, link }: RelayConfig): void {
+function requireSense({ port, workers, tokens, vendors, timeouts, limits, link }: RelayConfig): void {
   const faults: string[] = []
   if (tokens.length === 0) {
     faults.push(
@@ -334,6 +343,10 @@ function requireSense({ tokens, vendors, timeouts, limits, link }: RelayConfig):
   }
   if (limits.maxBodyBytes > limits.maxBufferedBytes) {
     faults.push('MAX_BODY_BYTES must not be above MAX_BUFFERED_BYTES: raise the latter or lower the former')
+  }
+  const lastPort = port + workers - 1
+  if (lastPort > 65_535) {
+    faults.push(`RELAY_WORKERS needs the ports ${port} to ${lastPort}, and 65535 is the last: lower PORT`)
   }
   if (faults.length > 0) throw new ConfigError(faults)
 }

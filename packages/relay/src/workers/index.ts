@@ -1,0 +1,3 @@
+export { workerIndex } from './messages.ts'
+export { Primary } from './primary.ts'
+export { serveAsWorker } from './worker.ts'
