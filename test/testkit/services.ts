@@ -91,6 +91,10 @@ async function launch(entry: string, env: ServiceEnv): Promise<Service> {
     env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: String(metricsPort), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // A failed test may leave a service behind; it must not outlive the test run.
+  const orphaned = (): void => void child.kill('SIGKILL')
+  process.once('exit', orphaned)
+  child.once('close', () => process.off('exit', orphaned))
   const lines = collectLines(child)
   const exited = new Promise<Exit>((resolve) => child.on('close', (code, signal) => resolve({ code, signal })))
   return {
