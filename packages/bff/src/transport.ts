@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
 import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
+import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import type { VendorConfig } from './config-file.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
@@ -150,7 +151,7 @@ async function relayed(answer: Omit<Exchange, 'relay'>, relay: URL): Promise<Exc
   const code = answer.headers[HEADERS.error]
   if (typeof code !== 'string') return { ...answer, relay: relay.host }
   await discard(answer.body)
-  const options = { status: answer.status, retryAfterMs: retryAfterMs(answer.headers) }
+  const options = { status: answer.status, retryAfterMs: retryAfterMs((name) => answer.headers[name]?.toString()) }
   const message = `The relay ${relay.host} answered ${answer.status} (${code})`
   const known = isErrorCode(code) ? code : 'upstream_invalid'
   // Our token at the relay is the operator's, not the caller's: 401 would blame the wrong side.
@@ -159,18 +160,6 @@ async function relayed(answer: Omit<Exchange, 'relay'>, relay: URL): Promise<Exc
       ? new FerryError('upstream_unreachable', `${message}: RELAY_TOKEN is not among its tokens`, { retryable: false })
       : new FerryError(known, message, options)
   throw new AttemptFailure(error, answer.headers[HEADERS.reached] === 'no' ? 'unreached' : 'unknown')
-}
-
-/** `retry-after-ms`, else `retry-after` in seconds or as a date; in ms. */
-export function retryAfterMs(headers: IncomingHttpHeaders): number | undefined {
-  const ms = Number(headers['retry-after-ms'])
-  if (headers['retry-after-ms'] !== undefined && ms >= 0) return ms
-  const text = headers['retry-after']
-  if (text === undefined) return undefined
-  const seconds = Number(text)
-  if (seconds >= 0) return seconds * 1000
-  const date = Date.parse(text)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
 async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {

@@ -109,17 +109,3 @@ function hash(text: string): number {
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0
   return value
 }
-
-/** How long an answer asks to wait, in ms, from `retry-after-ms` or `retry-after` (seconds or a date). */
-export function retryAfterMs(
-  header: (name: string) => string | undefined,
-  now: number = Date.now(),
-): number | undefined {
-  const ms = Number(header('retry-after-ms') ?? Number.NaN)
-  if (ms >= 0) return ms
-  const text = header('retry-after')
-  if (text === undefined) return undefined
-  if (/^\s*\d+(\.\d+)?\s*$/.test(text)) return Number(text) * 1000
-  const date = Date.parse(text)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}

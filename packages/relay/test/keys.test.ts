@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { KeyPool, retryAfterMs } from '../src/keys.ts'
+import { KeyPool } from '../src/keys.ts'
 
 const pool = (): KeyPool => new KeyPool('openai', ['sk-a', 'sk-b', 'sk-c'])
 const T = 1_000_000
@@ -62,17 +62,5 @@ describe('KeyPool', () => {
       { label: 'openai-1', resting: false },
       { label: 'openai-2', resting: true },
     ])
-  })
-})
-
-describe('retryAfterMs', () => {
-  const read = (headers: Record<string, string>): number | undefined => retryAfterMs((name) => headers[name], T)
-  it('reads ms, seconds and dates', () => {
-    expect(read({ 'retry-after-ms': '250', 'retry-after': '9' })).toBe(250)
-    expect(read({ 'retry-after': '1.5' })).toBe(1500)
-    expect(read({ 'retry-after': new Date(T + 30_000).toUTCString() })).toBe(30_000)
-    expect(read({ 'retry-after': new Date(0).toUTCString() })).toBe(0)
-    expect(read({ 'retry-after': 'soon' })).toBeUndefined()
-    expect(read({})).toBeUndefined()
   })
 })

@@ -1,6 +1,7 @@
 import { FerryError } from './errors.ts'
 import { ERRORS, type ErrorCode, isErrorCode } from './schema/errors.ts'
 import { HEADERS } from './schema/headers.ts'
+import { retryAfterMs } from './schema/retry-after.ts'
 
 /** The error that an answer with an error status stands for. `body` is its JSON, or its text. */
 export function answeredError(status: number, headers: Headers, body: unknown): FerryError {
@@ -14,7 +15,7 @@ export function answeredError(status: number, headers: Headers, body: unknown): 
     vendor: text(told?.vendor) ?? headers.get(HEADERS.vendor) ?? undefined,
     vendorCode: text(told?.vendor_code) ?? (isErrorCode(named) ? undefined : text(named)),
     requestId: requestIdOf(headers),
-    retryAfterMs: retryAfter(headers),
+    retryAfterMs: retryAfterMs((name) => headers.get(name)),
     retryable: toldToRetry(headers),
   })
 }
@@ -40,21 +41,6 @@ export function toldToRetry(headers: Headers): boolean | undefined {
 
 export function requestIdOf(headers: Headers): string | undefined {
   return headers.get(HEADERS.requestId) ?? headers.get('x-request-id') ?? undefined
-}
-
-/** `retry-after-ms`, or `retry-after` in seconds or as a date, in ms. */
-export function retryAfter(headers: Headers): number | undefined {
-  const exact = amount(headers.get('retry-after-ms'))
-  if (exact !== undefined) return exact
-  const after = headers.get('retry-after')
-  const seconds = amount(after)
-  if (seconds !== undefined) return seconds * 1000
-  const date = Date.parse(after ?? '')
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
-}
-
-function amount(value: string | null): number | undefined {
-  return value !== null && /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : undefined
 }
 
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {

@@ -1,4 +1,5 @@
 import { ERRORS, type ErrorCode, FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
+import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import type { Target, WireError } from '../vendor.ts'
 
 /** What a dialect read from a vendor's error. */
@@ -28,7 +29,7 @@ export function ferryError(error: WireError, facts: ErrorFacts, target: Target):
   const own = header(error, HEADERS.error)
   if (own !== undefined && isErrorCode(own)) return relayError(own, error, facts, target)
   return vendorError(facts, target, {
-    retryAfterMs: facts.retryAfterMs ?? retryAfterMs(error),
+    retryAfterMs: facts.retryAfterMs ?? retryAfterMs((name) => header(error, name)),
     cause: { status: error.status, requestId: header(error, 'x-request-id') ?? header(error, 'request-id') },
   })
 }
@@ -70,23 +71,14 @@ function relayError(code: ErrorCode, error: WireError, facts: ErrorFacts, target
     const message = 'The relay refused this service’s own token; its operator must correct it.'
     return new FerryError('internal_error', message, { vendor: target.vendor, vendorCode: code })
   }
-  return vendorError({ code, message: facts.message }, target, { retryAfterMs: retryAfterMs(error) })
+  return vendorError({ code, message: facts.message }, target, {
+    retryAfterMs: retryAfterMs((name) => header(error, name)),
+  })
 }
 
 function header(error: WireError, name: string): string | undefined {
   const value = error.headers[name]
   return Array.isArray(value) ? value[0] : value
-}
-
-/** How long the vendor asks to wait, in ms. */
-function retryAfterMs(error: WireError, now: number = Date.now()): number | undefined {
-  const ms = header(error, 'retry-after-ms')
-  if (ms !== undefined && /^\d+(\.\d+)?$/.test(ms)) return Math.ceil(Number(ms))
-  const after = header(error, 'retry-after')
-  if (after === undefined) return undefined
-  if (/^\d+(\.\d+)?$/.test(after)) return Math.ceil(Number(after) * 1000)
-  const date = Date.parse(after)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
 // What the vendors' keys look like. Their messages quote keys in more places than 401 alone.
