@@ -27,7 +27,7 @@ const TASKS = {
   types: { steps: [tool('tsc', '--build')] },
   build: { steps: [tool('tsc', '--build', 'packages/sdk', 'packages/kit', 'packages/relay', 'packages/bff')] },
   check: { steps: [task('lint'), task('types'), task('test')] },
-  bench: { system: ['nginx', 'wrk', 'gcc'], steps: [ts('test/bench/main.ts')] },
+  bench: { system: ['nginx', 'redis-server', 'wrk', 'gcc'], steps: [ts('test/bench/main.ts')] },
 }
 
 async function runTask(name, args) {

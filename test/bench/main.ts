@@ -7,7 +7,7 @@ import { HELP, type Options, readOptions } from './options.ts'
 import { startServer, stopAll } from './processes.ts'
 import { profile } from './profile.ts'
 import { circumstances, footnotes, heldTable, resultTable, verdictTable } from './report.ts'
-import { openRig, type Rig } from './rig.ts'
+import { openRig, program, type Rig } from './rig.ts'
 import { type Result, runRounds } from './rounds.ts'
 import { type Started, startTarget } from './started.ts'
 
@@ -29,8 +29,7 @@ try {
 async function bench(options: Options): Promise<number> {
   const rig = openRig()
   const native = compileNative(rig)
-  const vendor = { file: native.mock, args: [String(rig.vendorPort)] }
-  await startServer(vendor, { port: rig.vendorPort, log: join(rig.run, 'mock.log'), core: rig.cores?.others })
+  await startHelpers(rig, native, options)
   if (options.profile !== undefined) {
     const [measure] = options.measures
     if (measure !== undefined) console.log(await profile(rig, native, options.profile, measure))
@@ -47,6 +46,28 @@ async function bench(options: Options): Promise<number> {
   console.log(`\n${report}`)
   writeFileSync(join(rig.run, 'report.md'), `${report}\n`)
   return options.short && verdicts.some(isBroken) ? 1 : 0
+}
+
+/** What stands behind the targets: the vendor, and a Redis for those that share their counts. */
+async function startHelpers(rig: Rig, native: Native, { targets, profile }: Options): Promise<void> {
+  const core = rig.cores?.others
+  const vendor = { file: native.mock, args: [String(rig.vendorPort)] }
+  await startServer(vendor, { port: rig.vendorPort, log: join(rig.run, 'mock.log'), core })
+  if (![...targets, profile].some((target) => target?.needsRedis)) return
+  const args = [
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    String(rig.redisPort),
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    rig.run,
+  ]
+  const redis = { file: program('redis-server'), args }
+  await startServer(redis, { port: rig.redisPort, log: join(rig.run, 'redis.log'), core })
 }
 
 async function byTurns(rig: Rig, native: Native, { targets, measures, rounds }: Options): Promise<Result[]> {

@@ -20,7 +20,7 @@ export const HELP = `npm run bench -- [options]
 
 Measures the services and their peers on this machine, over loopback only, and prints markdown tables. The main figure
 is the CPU time of the target's process, compared round by round with another target of the same run: it is what other
-work on the machine disturbs least. Needs nginx, wrk and gcc, which are installed where that is possible.
+work on the machine disturbs least. Needs nginx, redis-server, wrk and gcc, which are installed where that is possible.
 
   (nothing)          everything, about 12 minutes; peers are installed into .ferry/bench at the first run
   --short            smoke, under a minute: relay and nginx; ends with 1 when a goal of test/bench/budgets.json is

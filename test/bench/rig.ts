@@ -21,6 +21,7 @@ export interface Rig {
   /** The mock vendor, without a trailing slash. */
   readonly vendorUrl: string
   readonly vendorPort: number
+  readonly redisPort: number
   readonly firstPort: number
   /** The target's core and everybody else's; absent on machines with one core, or without taskset. */
   readonly cores?: { readonly target: number; readonly others: number }
@@ -38,7 +39,8 @@ export function openRig(): Rig {
     native: NATIVE,
     vendorUrl: `http://127.0.0.1:${vendorPort}`,
     vendorPort,
-    firstPort: vendorPort + 1,
+    redisPort: vendorPort + 1,
+    firstPort: vendorPort + 2,
     ...(pinned && { cores: { target: 0, others: 1 } }),
   }
 }
