@@ -4,6 +4,7 @@ import Koa from 'koa'
 import type { BffConfig } from './config.ts'
 import type { Context, State } from './context.ts'
 import { createResolver } from './dispatch/resolve.ts'
+import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPolicies } from './limits/policy-schema.ts'
 import { accessLog } from './middleware/access-log.ts'
@@ -17,6 +18,8 @@ import { docs, openApi } from './routes/docs.ts'
 import { health, ready } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
+import { usage } from './routes/usage.ts'
+import type { Store } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { Transport } from './transport.ts'
 
@@ -26,6 +29,7 @@ export interface AppParts {
   readonly log: Logger
   readonly telemetry: Telemetry
   readonly transport: Transport
+  readonly store: Store
   readonly limits: Limits
   /** Whether the process is about to stop. */
   readonly draining: () => boolean
@@ -33,12 +37,13 @@ export interface AppParts {
 
 /** The BFF's request path, from the top to the bottom. */
 export function createApp(parts: AppParts): Koa<State> {
-  const { config, log, telemetry, draining } = parts
+  const { config, log, telemetry, store, draining } = parts
   const keyLimits = new Map([...config.file.keys].map(([name, key]) => [name, key.limits]))
   const options: ChatOptions = {
     ...config,
     ...parts,
     resolve: createResolver(config.file),
+    prices: createPrices(config.file.prices),
     policyOf: createPolicies(config.limits, config.file.limits, keyLimits),
   }
   const known = auth(config.keys)
@@ -52,6 +57,7 @@ export function createApp(parts: AppParts): Koa<State> {
   router.get('/openapi.json', openApi())
   router.get('/docs{/:file}', docs())
   router.get('/v1/models', known, models(config.file))
+  router.get('/v1/usage', known, usage({ store, quotaTimezone: config.quotaTimezone }))
   router.post('/v1/chat/completions', known, chat(options))
   router.post(
     '/proxy/:vendor{/v1}/chat/completions',

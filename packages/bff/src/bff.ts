@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
 import { createApp } from './app.ts'
 import type { BffConfig } from './config.ts'
+import { LedgerExport } from './ledger/export.ts'
 import { createCalendar } from './limits/calendar.ts'
 import { loadTokenCounter } from './limits/estimate.ts'
 import { Limits } from './limits/limits.ts'
@@ -32,8 +33,9 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
     log,
     registry: telemetry.registry,
   })
+  const ledger = new LedgerExport(store, config.ledgerFile, log)
   let stopping = false
-  const app = createApp({ config, log, telemetry, transport, limits, draining: () => stopping })
+  const app = createApp({ config, log, telemetry, transport, store, limits, draining: () => stopping })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
   const port = await listen(server, config.port, config.host)
   const metrics = await startMetrics(config, () => telemetry.registry.metrics())
@@ -49,6 +51,7 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
       await new Promise((resolve) => server.close(resolve))
       clearTimeout(forced)
       await limits.close()
+      await ledger.close()
       await Promise.all([transport.close(), metrics?.close(), store.close()])
     },
   }

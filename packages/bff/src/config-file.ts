@@ -1,6 +1,7 @@
 import { ConfigError, parseOrigin } from '@llm-ferry/kit'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import { type PriceText, priceSchema } from './ledger/prices.ts'
 import { type LimitsText, limitsSchema } from './limits/policy-schema.ts'
 import { DIALECTS } from './vendors/registry.ts'
 
@@ -30,6 +31,8 @@ export interface FileConfig {
   readonly limits: LimitsText
   /** Name of a key in BFF_KEYS → what is configured for it. */
   readonly keys: ReadonlyMap<string, KeyConfig>
+  /** Model id (`vendor/model`) → price, before the data package’s. */
+  readonly prices: ReadonlyMap<string, PriceText>
 }
 
 /** A key, configured. */
@@ -99,6 +102,7 @@ const fileSchema = z.strictObject({
     .default({}),
   aliases: z.record(z.string().min(1), z.array(modelIdSchema).min(1)).default({}),
   limits: limitsSchema.default({}),
+  prices: z.record(modelIdSchema, priceSchema).default({}),
   keys: z.record(z.string().min(1), z.strictObject({ limits: limitsSchema.default({}) })).default({}),
 })
 
@@ -122,6 +126,7 @@ export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessE
     aliases: aliasesOf(result.data),
     limits: result.data.limits,
     keys: new Map(Object.entries(result.data.keys)),
+    prices: new Map(Object.entries(result.data.prices)),
   }
   requireKnownVendors(config, path)
   return config

@@ -80,6 +80,9 @@ const variables = {
     default: '.ferry/spool',
     doc: 'Folder, best on a disk that outlives the process, for what waits for Redis to come back.',
   }),
+  LEDGER_FILE: text({
+    doc: 'File that a JSON line for each call is appended to; -: stdout. Absent: calls are only summed up.',
+  }),
 } as const
 
 /** The BFF's environment. The entries' `doc` fields are the reference. */
@@ -111,6 +114,7 @@ export interface BffConfig {
   readonly redisTimeoutMs: number
   readonly redisOutage: OutagePolicy
   readonly spoolDir: string
+  readonly ledgerFile: string | undefined
   readonly file: FileConfig
 }
 
@@ -146,6 +150,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
     redisTimeoutMs: values.REDIS_TIMEOUT_MS,
     redisOutage: values.REDIS_OUTAGE,
     spoolDir: values.SPOOL_DIR,
+    ledgerFile: values.LEDGER_FILE,
     file,
   }
 }

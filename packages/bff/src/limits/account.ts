@@ -1,32 +1,84 @@
-import type { ChatRequest } from '@llm-ferry/sdk'
+import { type ChatRequest, FerryError } from '@llm-ferry/sdk'
+import type { CallFacts } from '../context.ts'
 import type { AttemptFailure } from '../dispatch/failure.ts'
+import type { Prices } from '../ledger/prices.ts'
+import { type CallRecord, tokenCounts } from '../ledger/record.ts'
 import { estimatePrompt, expectedOutput, loadTokenCounter } from './estimate.ts'
+import type { CallToAdmit } from './limiter.ts'
 import type { Admission } from './limits.ts'
-import { type Measured, Meter } from './meter.ts'
-import type { Amounts, LimitPolicy } from './policy.ts'
+import { type Measured, Meter, NOTHING_MEASURED, tokensOf, usageOf } from './meter.ts'
+import type { LimitPolicy } from './policy.ts'
 
-/** What a call is expected to use; tokens only where a limit asks for them. */
-export async function expectedOf(request: ChatRequest, policy: LimitPolicy): Promise<Amounts> {
-  if (policy.tokensPerMinute === undefined && policy.tokensPerDay === undefined) return ONE_REQUEST
-  const tokens = estimatePrompt(request, await loadTokenCounter()) + expectedOutput(request)
-  return { ...ONE_REQUEST, tokens }
+/** Who calls what, as a call is admitted. */
+export interface Applicant {
+  readonly id: string
+  readonly key: string
+  readonly user: string
+  readonly vendor: string
+  readonly model: string
+  readonly request: ChatRequest
 }
 
-const ONE_REQUEST: Amounts = { requests: 1, tokens: 0, costNanos: 0 }
-const NOTHING_USED: Measured = { promptTokens: 0, completionTokens: 0, isEstimated: false }
+/**
+ * The call as the limits see it, with what it is expected to use; tokens and money only where a limit asks for them.
+ *
+ * @throws {FerryError} `permission_denied` when money is limited and nobody knows what the model costs.
+ */
+export async function callToAdmit(applicant: Applicant, policy: LimitPolicy, prices: Prices): Promise<CallToAdmit> {
+  const { id, key, user, vendor, request } = applicant
+  const { expected, costNanos } = await expectedOf(applicant, policy, prices)
+  const isStream = request.stream === true
+  const record = recordOf(applicant, new Date().toISOString(), 'abandoned', expected, costNanos ?? null)
+  const amounts = { requests: 1, tokens: tokensOf(expected), costNanos: costNanos ?? 0 }
+  return { id, key, user, vendor, policy, isStream, expected: amounts, record }
+}
+
+async function expectedOf({ vendor, model, request }: Applicant, policy: LimitPolicy, prices: Prices) {
+  const isCostLimited = policy.costNanosPerDay !== undefined || policy.costNanosPerMonth !== undefined
+  if (!isCostLimited && policy.tokensPerMinute === undefined && policy.tokensPerDay === undefined) {
+    return { expected: { ...NOTHING_MEASURED, isEstimated: true }, costNanos: 0 }
+  }
+  const prompt = estimatePrompt(request, await loadTokenCounter())
+  const expected = { usage: usageOf(prompt, expectedOutput(request)), isEstimated: true }
+  const costNanos = prices(vendor, model, expected.usage)
+  if (isCostLimited && costNanos === undefined) throw unpriced(vendor, model)
+  return { expected, costNanos }
+}
+
+function unpriced(vendor: string, model: string): FerryError {
+  const message = `What ${vendor}/${model} costs is not known, and this key’s money is limited: add it under prices`
+  return new FerryError('permission_denied', message, { param: 'model' })
+}
+
+function recordOf(
+  { id, key, user, vendor, model, request }: Applicant,
+  at: string,
+  outcome: string,
+  { usage, isEstimated }: Measured,
+  costNanos: number | null,
+): CallRecord {
+  const stream = request.stream === true
+  const base = { id, kind: 'call', at, key, user, vendor, model, stream, outcome, attempts: 1 } as const
+  return { ...base, ...tokenCounts(usage), costNanos, estimated: isEstimated }
+}
 
 /** The account of one admitted call, from its admission to the moment it is known what it used. */
 export class CallAccount {
   readonly meter: Meter
   readonly #admission: Admission
+  readonly #applicant: Applicant
+  readonly #admittedAt: string
+  readonly #prices: Prices
   readonly #vendors: Set<string>
   #failure: AttemptFailure | undefined
 
-  /** @param vendor that the call was admitted for. */
-  constructor(admission: Admission, request: ChatRequest, vendor: string) {
+  constructor(admission: Admission, applicant: Applicant, prices: Prices, admittedAt: string) {
     this.#admission = admission
-    this.#vendors = new Set([vendor])
-    this.meter = new Meter(request)
+    this.#applicant = applicant
+    this.#prices = prices
+    this.#admittedAt = admittedAt
+    this.#vendors = new Set([applicant.vendor])
+    this.meter = new Meter(applicant.request)
   }
 
   /**
@@ -50,15 +102,29 @@ export class CallAccount {
    *
    * No vendor reached: it counts nowhere. An error in the vendor's answer costs nothing. Anything else may be billed:
    * the vendor's count, or an estimate from what was received.
+   *
+   * @param facts of the call: who answered, and when.
    */
-  async close(): Promise<Measured> {
+  async close(facts: CallFacts, totalMs: number): Promise<Measured> {
     const origin = this.meter.hasReceived ? undefined : this.#failure?.origin
-    if (origin === 'unreached') {
-      this.#admission.release()
-      return NOTHING_USED
-    }
-    const measured = origin === 'vendor' ? NOTHING_USED : await this.meter.measure()
-    this.#admission.settle({ tokens: measured.promptTokens + measured.completionTokens, costNanos: 0 })
+    const isFree = origin === 'unreached' || origin === 'vendor'
+    const measured = isFree ? NOTHING_MEASURED : await this.meter.measure()
+    const record = this.#record(facts, measured, totalMs)
+    if (origin === 'unreached') this.#admission.release(record)
+    else this.#admission.settle({ tokens: tokensOf(measured), costNanos: record.costNanos ?? 0, record })
     return measured
+  }
+
+  #record(facts: CallFacts, measured: Measured, totalMs: number): CallRecord {
+    const { vendor = this.#applicant.vendor, model = this.#applicant.model } = facts
+    const cost = tokensOf(measured) === 0 ? 0 : (this.#prices(vendor, model, measured.usage) ?? null)
+    const outcome = this.#failure?.error.code ?? 'completed'
+    return {
+      ...recordOf({ ...this.#applicant, vendor, model }, this.#admittedAt, outcome, measured, cost),
+      attempts: facts.attempts ?? 1,
+      ...(facts.relay !== undefined && { relay: facts.relay }),
+      ...(facts.firstByteSeconds !== undefined && { firstByteMs: Math.round(facts.firstByteSeconds * 1000) }),
+      totalMs: Math.round(totalMs),
+    }
   }
 }

@@ -18,7 +18,13 @@ export const leasesKey = (shard: number): string => `${prefix(shard)}:leases`
 /** What is known of a call: that it is open, abandoned or settled. */
 export const callKey = (shard: number, callId: string): string => `${prefix(shard)}:call:${callId}`
 
-/** The keys of the procedures about one call, in their order: three windows, streams, leases, the call. */
+/** Records of a shard’s calls, in the order in which they ended. */
+export const ledgerKey = (shard: number): string => `${prefix(shard)}:ledger`
+
+/** What a key used on a day, summed up. */
+export const usageKey = (key: string, day: string): string => `${prefix(shardOf(key))}:usage:${key}:${day}`
+
+/** The keys of the procedures about one call, in their order: three windows, streams, leases, the call, ledger, usage. */
 export function callKeys(key: string, windows: Windows, callId: string): string[] {
   const shard = shardOf(key)
   const own = `${prefix(shard)}:key:${key}`
@@ -30,5 +36,7 @@ export function callKeys(key: string, windows: Windows, callId: string): string[
     `${own}:streams`,
     leasesKey(shard),
     callKey(shard, callId),
+    ledgerKey(shard),
+    usageKey(key, day.name),
   ]
 }

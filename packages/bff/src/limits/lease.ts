@@ -1,7 +1,7 @@
 import type { MemoryState } from '../store/memory-state.ts'
 import type { Procedure, Reply } from '../store/store.ts'
 import { LUA_NOW } from './lua.ts'
-import { ABANDONED, SETTLED } from './settle.ts'
+import { ABANDONED, addToSum, LUA_ADD_TO_SUM, SETTLED, USAGE_TTL_MS } from './settle.ts'
 
 /**
  * Prolongs a call's lease, if it still has one.
@@ -45,22 +45,38 @@ export const DUE: Procedure = {
       .map(([id]) => id),
 }
 
+/** What is remembered of an open call, should its process go away. */
+export interface OpenCall {
+  /** Key of the day’s sums. */
+  readonly usage: string
+  /** The line for the ledger. */
+  readonly record: string
+  /** What it adds to which sums. */
+  readonly fields: readonly (readonly [field: string, amount: number])[]
+}
+
 /**
- * Ends a call whose process went away: what was reserved stays charged.
+ * Ends a call whose process went away: what was reserved stays charged, and stands in the ledger.
  *
- * Keys: leases, the call. Arguments: call id, how long to remember it, in ms. Reply: `abandoned`, or `done` when it was settled, or renewed meanwhile.
+ * Keys: leases, the call, ledger, usage. Arguments: call id, how long to remember it, in ms. Reply: `abandoned`, or `done`
+ * when it was settled, or renewed meanwhile.
  */
 export const ABANDON: Procedure = {
   name: 'ferryAbandon',
-  keyCount: 2,
+  keyCount: 4,
   lua: `
     ${LUA_NOW}
+    ${LUA_ADD_TO_SUM}
     local leaseEnd = redis.call('ZSCORE', KEYS[1], ARGV[1])
     if not leaseEnd or tonumber(leaseEnd) > now then return {'done'} end
     redis.call('ZREM', KEYS[1], ARGV[1])
     local known = redis.call('GET', KEYS[2])
     if not known or known == '${SETTLED}' or known == '${ABANDONED}' then return {'done'} end
+    local open = cjson.decode(known)
     redis.call('SET', KEYS[2], '${ABANDONED}', 'PX', ARGV[2])
+    redis.call('XADD', KEYS[3], '*', 'record', open.record)
+    for _, sum in ipairs(open.fields) do addToSum(KEYS[4], sum[1], sum[2]) end
+    if redis.call('PTTL', KEYS[4]) == -1 then redis.call('PEXPIRE', KEYS[4], ${USAGE_TTL_MS}) end
     return {'abandoned'}`,
   local: abandon,
 }
@@ -68,15 +84,18 @@ export const ABANDON: Procedure = {
 function abandon(
   state: MemoryState,
   keys: readonly string[],
-  [callId = '', ttlMs]: readonly string[],
+  [callId = '', memoryMs]: readonly string[],
   nowMs: number,
 ): Reply {
-  const [leasesKey = '', callKey = ''] = keys
+  const [leasesKey = '', callKey = '', ledger = '', usage = ''] = keys
   const leaseEnd = state.numbers(leasesKey)?.get(callId)
   if (leaseEnd === undefined || leaseEnd > nowMs) return ['done']
   state.ensureNumbers(leasesKey).delete(callId)
   const known = state.text(callKey)
   if (known === undefined || known === SETTLED || known === ABANDONED) return ['done']
-  state.set(callKey, ABANDONED, Number(ttlMs))
+  const open = JSON.parse(known) as OpenCall
+  state.set(callKey, ABANDONED, Number(memoryMs))
+  state.append(ledger, open.record)
+  for (const [field, amount] of open.fields) addToSum(state, usage, field, amount, nowMs)
   return ['abandoned']
 }

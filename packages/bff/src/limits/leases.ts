@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.ts'
-import { callKey, leasesKey, SHARDS } from './keys.ts'
-import { ABANDON, DUE, RENEW } from './lease.ts'
+import { callKey, leasesKey, ledgerKey, SHARDS } from './keys.ts'
+import { ABANDON, DUE, type OpenCall, RENEW } from './lease.ts'
 import { LEASE_MS, type Reservation } from './limiter.ts'
 import { settledMemoryMs } from './settlement.ts'
 
@@ -45,10 +45,17 @@ export class Leases {
   async #reapShard(shard: number): Promise<number> {
     const leases = leasesKey(shard)
     const due = await this.#store.run(DUE, [leases], [String(ENDED_AT_ONCE)])
-    const memory = String(settledMemoryMs(this.#store))
-    const replies = await Promise.all(
-      due.map((id) => this.#store.run(ABANDON, [leases, callKey(shard, String(id))], [String(id), memory])),
-    )
-    return replies.filter(([word]) => word === 'abandoned').length
+    const words = await Promise.all(due.map((id) => this.#end(shard, String(id))))
+    return words.filter((word) => word === 'abandoned').length
+  }
+
+  async #end(shard: number, id: string): Promise<unknown> {
+    const call = callKey(shard, id)
+    const open = (await this.#store.get(call))?.toString('utf8') ?? ''
+    // What is no open call any more is sorted out by the procedure itself.
+    const usage = open.startsWith('{') ? (JSON.parse(open) as OpenCall).usage : call
+    const keys = [leasesKey(shard), call, ledgerKey(shard), usage]
+    const [word] = await this.#store.run(ABANDON, keys, [id, String(settledMemoryMs(this.#store))])
+    return word
   }
 }

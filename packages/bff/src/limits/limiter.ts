@@ -1,10 +1,14 @@
+import { type Entry, entryOf } from '../ledger/entry.ts'
+import type { CallRecord } from '../ledger/record.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 import { type Allowance, allowances } from './allowance.ts'
 import type { Calendar, Windows } from './calendar.ts'
 import { callKeys } from './keys.ts'
+import type { OpenCall } from './lease.ts'
 import { type Amounts, keyRules, type LimitPolicy, type Rule, userRules } from './policy.ts'
 import { type Refused, refusal } from './refusal.ts'
 import { RESERVE } from './reserve.ts'
+import { giveBackOf, type Settlement } from './settlement.ts'
 
 /** A call that asks to be let in. */
 export interface CallToAdmit {
@@ -17,6 +21,8 @@ export interface CallToAdmit {
   readonly policy: LimitPolicy
   /** What the call is expected to use, as whole numbers. */
   readonly expected: Amounts
+  /** What the ledger says of it should its process go away. */
+  readonly record: CallRecord
 }
 
 /** What a call has been given, and where it was written down. */
@@ -27,6 +33,8 @@ export interface Reservation {
   readonly isStream: boolean
   readonly rules: readonly Rule[]
   readonly reserved: Amounts
+  /** What stands in the ledger should nobody settle it. */
+  readonly ifAbandoned: Entry
   readonly allowances: readonly Allowance[]
 }
 
@@ -65,11 +73,30 @@ export class Limiter {
     return this.#decide({ ...call, isStream: false }, '', userRules(call.policy, call.user, vendor))
   }
 
+  /** Takes a call back of which the store did not say whether it counted it; what it did not count stays so. */
+  undo(call: CallToAdmit): Settlement {
+    const windows = this.#windows()
+    const rules = [...userRules(call.policy, call.user, call.vendor), ...keyRules(call.policy)]
+    return giveBackOf({
+      callId: call.id,
+      keys: callKeys(call.key, windows, call.id),
+      windows,
+      rules,
+      reserved: call.expected,
+    })
+  }
+
+  #windows(): Windows {
+    return this.#calendar(Math.floor(performance.now() + this.#offsetMs))
+  }
+
   async #decide(call: CallToAdmit, callId: string, rules: readonly Rule[]): Promise<Reservation> {
     for (let guess = 1; guess <= MAX_GUESSES; guess++) {
-      const windows = this.#calendar(Math.floor(performance.now() + this.#offsetMs))
+      const windows = this.#windows()
       const keys = callKeys(call.key, windows, callId)
-      const [verdict, nowMs, ...counts] = await this.#store.run(RESERVE, keys, this.#args(call, callId, windows, rules))
+      const ifAbandoned = entryOf(call.record, windows[1].startMs)
+      const args = this.#args(call, callId, windows, rules, { usage: keys[7] ?? '', ...asOpen(ifAbandoned) })
+      const [verdict, nowMs, ...counts] = await this.#store.run(RESERVE, keys.slice(0, RESERVE.keyCount), args)
       this.#offsetMs = Number(nowMs) - performance.now()
       if (verdict === 'moved') continue
       const [streams = 0, ...used] = counts.map(Number)
@@ -77,9 +104,9 @@ export class Limiter {
       if (verdict === 'refused') throw refusalOf(decided)
       const left = allowances(rules, used, windows, Number(nowMs))
       const { isStream, expected: reserved } = call
-      return { callId, keys, windows, isStream, rules, reserved, allowances: left }
+      return { callId, keys, windows, isStream, rules, reserved, ifAbandoned, allowances: left }
     }
-    throw new StoreUnavailable('refused', 'The store’s clock runs away')
+    throw new StoreUnavailable('refused', 'The store’s clock runs away', { mayHappen: false })
   }
 
   #args(
@@ -87,8 +114,10 @@ export class Limiter {
     callId: string,
     windows: Windows,
     rules: readonly Rule[],
+    open: OpenCall,
   ): string[] {
-    const args = [callId, String(this.#leaseMs), isStream ? '1' : '0', String(policy.streams ?? -1), 'open']
+    const remembered = callId === '' ? '' : JSON.stringify(open)
+    const args = [callId, String(this.#leaseMs), isStream ? '1' : '0', String(policy.streams ?? -1), remembered]
     for (const { startMs, endMs } of windows) args.push(String(startMs), String(endMs))
     for (const { window, field, unit, limit } of rules) {
       args.push(String(window + 1), field, String(expected[unit]), String(limit ?? -1))
@@ -96,6 +125,8 @@ export class Limiter {
     return args
   }
 }
+
+const asOpen = ({ record, fields }: Entry): Omit<OpenCall, 'usage'> => ({ record: JSON.stringify(record), fields })
 
 interface Decided {
   readonly call: CallToAdmit

@@ -1,5 +1,6 @@
 import type { Logger, Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
+import type { CallRecord } from '../ledger/record.ts'
 import { createMemoryStore } from '../store/memory.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 import type { Allowance } from './allowance.ts'
@@ -9,7 +10,7 @@ import { type CallToAdmit, LEASE_MS, Limiter, type Reservation } from './limiter
 import { createLimitMetrics, type LimitMetrics } from './metrics.ts'
 import type { Amounts } from './policy.ts'
 import { LimitRefusal } from './refusal.ts'
-import { settle, settledMemoryMs, settlementOf } from './settlement.ts'
+import { countersOf, giveBackOf, settle, settledMemoryMs, settlementOf } from './settlement.ts'
 import { Settlements } from './settlements.ts'
 import { Spool } from './spool.ts'
 
@@ -30,7 +31,10 @@ export interface LimitsOptions {
 }
 
 /** What a call used; its own request stays counted. */
-export type Used = Omit<Amounts, 'requests'>
+export interface Used extends Omit<Amounts, 'requests'> {
+  /** Its line in the ledger. */
+  readonly record: CallRecord
+}
 
 /** A call that was let in. Exactly one of `settle` and `release` counts: the first. */
 export interface Admission {
@@ -44,8 +48,8 @@ export interface Admission {
   admitVendor(vendor: string): Promise<void>
   /** Charges what was used in place of what was expected. */
   settle(used: Used): void
-  /** Takes everything back: no vendor was reached. */
-  release(): void
+  /** Takes everything back: no vendor was reached. The ledger has a line of it all the same. */
+  release(record: CallRecord): void
 }
 
 /** Where a reservation was made: in the shared store, or in this process because that was away. */
@@ -90,7 +94,10 @@ export class Limits {
    * @throws {FerryError} `overloaded` when limits cannot be checked and nobody may pass unchecked.
    */
   async admit(call: CallToAdmit): Promise<Admission> {
-    const held = await this.#reserve((limiter) => limiter.reserve(call))
+    const held = await this.#reserve(
+      (limiter) => limiter.reserve(call),
+      () => this.#undo(call),
+    )
     if (!held.isInsured) this.#leases.add(held.reservation)
     return this.#admission(call, held)
   }
@@ -101,56 +108,80 @@ export class Limits {
     await this.#settlements.close()
   }
 
-  async #reserve(reserve: (limiter: Limiter) => Promise<Reservation>): Promise<Held> {
+  /** @param undo for a call that is not let in although the store may have counted it. */
+  async #reserve(reserve: (limiter: Limiter) => Promise<Reservation>, undo: () => void): Promise<Held> {
     try {
-      return await this.#reserveInsured(reserve)
+      return await this.#reserveInsured(reserve, undo)
     } catch (error) {
       if (error instanceof LimitRefusal) this.#metrics.refused(error.refusedBy.name)
       throw error
     }
   }
 
-  async #reserveInsured(reserve: (limiter: Limiter) => Promise<Reservation>): Promise<Held> {
+  async #reserveInsured(reserve: (limiter: Limiter) => Promise<Reservation>, undo: () => void): Promise<Held> {
     try {
       return { reservation: await reserve(this.#limiter), isInsured: false }
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       this.#metrics.storeFault(error.fault)
-      if (this.#outage === 'closed') throw unchecked(error)
+      return await this.#insure(reserve, error, undo)
+    }
+  }
+
+  async #insure(
+    reserve: (limiter: Limiter) => Promise<Reservation>,
+    fault: StoreUnavailable,
+    undo: () => void,
+  ): Promise<Held> {
+    try {
+      if (this.#outage === 'closed') throw unchecked(fault)
       const reservation = await reserve(this.#ownLimiter)
       this.#metrics.insured()
       return { reservation, isInsured: true }
+    } catch (error) {
+      if (fault.mayHappen) undo()
+      throw error
     }
+  }
+
+  #undo(call: CallToAdmit): void {
+    this.#settlements.add(this.#limiter.undo(call))
   }
 
   #admission(call: CallToAdmit, held: Held): Admission {
     const others: Held[] = []
     let isOver = false
-    const finish = (used: Amounts): void => {
+    const finish = (used: Amounts, record: CallRecord): void => {
       if (isOver) return
       isOver = true
       this.#leases.remove(held.reservation)
-      this.#settle(held, used)
+      this.#settle(held, used, record)
       if (used.requests === 0) for (const other of others) this.#giveBack(other)
     }
     return {
       allowances: held.reservation.allowances,
       admitVendor: async (vendor) => {
-        others.push(await this.#reserve((limiter) => limiter.reserveVendor(call, vendor)))
+        others.push(
+          await this.#reserve(
+            (limiter) => limiter.reserveVendor(call, vendor),
+            () => {},
+          ),
+        )
       },
-      settle: (used) => finish({ ...used, requests: 1 }),
-      release: () => finish(NOTHING),
+      settle: ({ tokens, costNanos, record }) => finish({ requests: 1, tokens, costNanos }, record),
+      release: (record) => finish(NOTHING, record),
     }
   }
 
-  #settle({ reservation, isInsured }: Held, used: Amounts): void {
-    if (isInsured) this.#settlements.track(settle(this.#ownStore, settlementOf(reservation, used, 0)))
-    this.#settlements.add(settlementOf(reservation, used, settledMemoryMs(this.#store)))
+  #settle({ reservation, isInsured }: Held, used: Amounts, record: CallRecord): void {
+    const settlement = settlementOf(reservation, used, record, settledMemoryMs(this.#store))
+    if (isInsured) this.#settlements.track(settle(this.#ownStore, countersOf(settlement)))
+    this.#settlements.add(settlement)
   }
 
   /** A count without a lease could not be told from one given back already: it is tried once, where it was made. */
   #giveBack({ reservation, isInsured }: Held): void {
-    const work = settle(isInsured ? this.#ownStore : this.#store, settlementOf(reservation, NOTHING, 0))
+    const work = settle(isInsured ? this.#ownStore : this.#store, giveBackOf(reservation))
     this.#settlements.track(
       work.catch((error: unknown) => {
         if (!(error instanceof StoreUnavailable)) throw error

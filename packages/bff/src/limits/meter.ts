@@ -6,11 +6,20 @@ const KEPT_TEXT = 65_536
 
 /** What a call used. */
 export interface Measured {
-  readonly promptTokens: number
-  readonly completionTokens: number
+  readonly usage: Usage
   /** Whether the numbers are ours because the vendor’s were not to be had. */
   readonly isEstimated: boolean
 }
+
+export const usageOf = (prompt: number, completion: number): Usage => ({
+  prompt_tokens: prompt,
+  completion_tokens: completion,
+  total_tokens: prompt + completion,
+})
+
+export const NOTHING_MEASURED: Measured = { usage: usageOf(0, 0), isEstimated: false }
+
+export const tokensOf = ({ usage }: Measured): number => usage.prompt_tokens + usage.completion_tokens
 
 /** Watches an answer go by, to know what it used even when it breaks off. */
 export class Meter {
@@ -63,16 +72,14 @@ export class Meter {
   /** What was used: the vendor’s count where it is complete, else an estimate from what came. */
   async measure(): Promise<Measured> {
     const usage = this.#usage
-    if (usage !== undefined && this.#isFinal) {
-      return { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens, isEstimated: false }
-    }
+    if (usage !== undefined && this.#isFinal) return { usage, isEstimated: false }
     const count = await loadTokenCounter()
     const received = this.#length === 0 ? 0 : Math.ceil((count(this.#text) / this.#text.length) * this.#length)
-    return {
-      promptTokens: usage?.prompt_tokens ?? estimatePrompt(this.#request, count),
-      completionTokens: Math.max(received, usage?.completion_tokens ?? 0),
-      isEstimated: true,
-    }
+    const estimate = usageOf(
+      usage?.prompt_tokens ?? estimatePrompt(this.#request, count),
+      Math.max(received, usage?.completion_tokens ?? 0),
+    )
+    return { usage: { ...usage, ...estimate }, isEstimated: true }
   }
 
   #receive(text: string | null | undefined): void {

@@ -11,6 +11,8 @@ export interface LimitsText {
   readonly keyRequestsPerDay?: number | undefined
   readonly tokensPerMinute?: number | undefined
   readonly tokensPerDay?: number | undefined
+  readonly usdPerDay?: number | undefined
+  readonly usdPerMonth?: number | undefined
   readonly streams?: number | undefined
 }
 
@@ -22,14 +24,20 @@ export const limitsSchema: z.ZodType<LimitsText> = z.strictObject({
   keyRequestsPerDay: count.optional().describe('Requests a day of a key. Default KEY_DAILY_QUOTA.'),
   tokensPerMinute: count.optional().describe('Tokens a minute of a key, prompt and answer. Default: any number.'),
   tokensPerDay: count.optional().describe('Tokens a day of a key. Default: any number.'),
+  usdPerDay: z.number().nonnegative().optional().describe('US dollars a day of a key. Default: any number.'),
+  usdPerMonth: z.number().nonnegative().optional().describe('US dollars a month of a key. Default: any number.'),
   streams: count.optional().describe('Streams of a key at once. Default: any number.'),
 })
 
 /** Limits with what the text says in place of what was there. */
 export function overridden(base: LimitPolicy, text: LimitsText | undefined): LimitPolicy {
-  const given = Object.entries(text ?? {}).filter(([, value]) => value !== undefined)
+  const { usdPerDay, usdPerMonth, ...counts } = text ?? {}
+  const costs = { costNanosPerDay: nanos(usdPerDay), costNanosPerMonth: nanos(usdPerMonth) }
+  const given = Object.entries({ ...counts, ...costs }).filter(([, value]) => value !== undefined)
   return { ...base, ...Object.fromEntries(given) }
 }
+
+const nanos = (usd: number | undefined): number | undefined => (usd === undefined ? undefined : Math.round(usd * 1e9))
 
 /** The limits that hold for a key. */
 export type PolicyOf = (key: string) => LimitPolicy

@@ -7,34 +7,50 @@ import { COUNTER_GRACE_MS } from './reserve.ts'
 export const SETTLED = 's'
 export const ABANDONED = 'a'
 
-const HEAD = 5
+/** How long sums of a day are kept, in ms: three months. */
+export const USAGE_TTL_MS: number = 92 * 86_400_000
+
+const HEAD = 8
 const PER_CHARGE = 4
+const PER_FIELD = 3
+
+/** Lua that adds a line to the ledger and its amounts to the day’s sums. */
+export const LUA_ADD_TO_SUM = `local function addToSum(key, field, amount)
+      if amount ~= 0 then redis.call('HINCRBY', key, field, string.format('%.0f', amount)) end
+    end`
 
 /**
- * Puts what a call used in place of what was reserved for it, once.
+ * Puts what a call used in place of what was reserved for it, once, and writes it into the ledger.
  *
- * Keys: see `callKeys`; the windows are those of the reservation. Arguments: call id (empty: one that holds no lease),
- * ends of the minute, day and month, how long to remember that the call was settled, in ms; then for each counter its
- * window (1 to 3), field, what was reserved and what was used. A call that the store does not know (it was admitted without it, or the store lost it) is charged in full.
+ * Keys: see `callKeys`; the windows are those of the reservation. Arguments: call id (empty: one that holds no lease and
+ * has no record), ends of the minute, day and month, how long to remember that the call was settled in ms, `1` when the
+ * record corrects an abandoned call, the record (empty: none), the number of counters; then for each counter its window (1 to 3), field,
+ * what was reserved and what was used; then for each sum its field, what an abandoned call added to it, and what this one
+ * adds. A call that the store does not know (it was admitted without it, or the store lost it) is charged in full.
  *
  * A counter is made only while its window lasts, and never by giving back.
  *
- * Reply: `settled`, or `done` when it was settled before.
+ * Reply: `settled`; `done` when it was settled before; `abandoned` when it must come again as a correction.
  */
 export const SETTLE: Procedure = {
   name: 'ferrySettle',
-  keyCount: 6,
+  keyCount: 8,
   lua: `
     ${LUA_NOW}
-    local known = true
+    ${LUA_ADD_TO_SUM}
+    local known, corrects = true, false
     if ARGV[1] ~= '' then
       known = redis.call('GET', KEYS[6])
       if known == '${SETTLED}' then return {'done'} end
+      if known == '${ABANDONED}' and ARGV[6] ~= '1' then return {'abandoned'} end
+      corrects = known == '${ABANDONED}'
       redis.call('ZREM', KEYS[4], ARGV[1])
       redis.call('ZREM', KEYS[5], ARGV[1])
       redis.call('SET', KEYS[6], '${SETTLED}', 'PX', ARGV[5])
+      if ARGV[7] ~= '' then redis.call('XADD', KEYS[7], '*', 'record', ARGV[7]) end
     end
-    for i = ${HEAD + 1}, #ARGV, ${PER_CHARGE} do
+    local firstField = ${HEAD + 1} + ${PER_CHARGE} * tonumber(ARGV[8])
+    for i = ${HEAD + 1}, firstField - 1, ${PER_CHARGE} do
       local w, field = tonumber(ARGV[i]), ARGV[i + 1]
       local change = tonumber(ARGV[i + 3])
       if known then change = change - tonumber(ARGV[i + 2]) end
@@ -49,27 +65,52 @@ export const SETTLE: Procedure = {
         if used > 0 then redis.call('HSET', KEYS[w], field, string.format('%.0f', math.max(0, used + change))) end
       end
     end
+    for i = firstField, #ARGV, ${PER_FIELD} do
+      local before = corrects and tonumber(ARGV[i + 1]) or 0
+      addToSum(KEYS[8], ARGV[i], tonumber(ARGV[i + 2]) - before)
+    end
+    if firstField <= #ARGV and redis.call('PTTL', KEYS[8]) == -1 then
+      redis.call('PEXPIRE', KEYS[8], ${USAGE_TTL_MS})
+    end
     return {'settled'}`,
   local: settle,
 }
 
 function settle(state: MemoryState, keys: readonly string[], args: readonly string[], nowMs: number): Reply {
-  const [callId = ''] = args
-  const [, , , streamsKey = '', leasesKey = '', callKey = ''] = keys
-  const known = callId === '' || state.text(callKey)
+  const [callId = '', , , , memoryMs, , record = '', charges] = args
+  const callKey = keys[5] ?? ''
+  const known = callId === '' ? '' : state.text(callKey)
   if (known === SETTLED) return ['done']
+  if (known === ABANDONED && args[5] !== '1') return ['abandoned']
   if (callId !== '') {
-    if (state.numbers(streamsKey)) state.ensureNumbers(streamsKey).delete(callId)
-    if (state.numbers(leasesKey)) state.ensureNumbers(leasesKey).delete(callId)
-    state.set(callKey, SETTLED, Number(args[4]))
+    endLease(state, keys, callId)
+    state.set(callKey, SETTLED, Number(memoryMs))
+    if (record !== '') state.append(keys[6] ?? '', record)
   }
-  for (let i = HEAD; i < args.length; i += PER_CHARGE) {
+  const firstField = HEAD + PER_CHARGE * Number(charges)
+  for (let i = HEAD; i < firstField; i += PER_CHARGE) {
     const [window, field = '', reserved, used] = args.slice(i, i + PER_CHARGE)
     const change = Number(used) - (known === undefined ? 0 : Number(reserved))
     const counter = { key: keys[Number(window) - 1] ?? '', field, windowEnd: Number(args[Number(window)]) }
     adjust(state, counter, change, nowMs)
   }
+  for (let i = firstField; i < args.length; i += PER_FIELD) {
+    const [field = '', before, after] = args.slice(i, i + PER_FIELD)
+    addToSum(state, keys[7] ?? '', field, Number(after) - (known === ABANDONED ? Number(before) : 0), nowMs)
+  }
   return ['settled']
+}
+
+function endLease(state: MemoryState, [, , , streams = '', leases = '']: readonly string[], callId: string): void {
+  for (const key of [streams, leases]) if (state.numbers(key)) state.ensureNumbers(key).delete(callId)
+}
+
+/** Adds to a day’s sum. */
+export function addToSum(state: MemoryState, key: string, field: string, amount: number, nowMs: number): void {
+  if (amount === 0) return
+  const sums = state.ensureNumbers(key)
+  sums.set(field, (sums.get(field) ?? 0) + amount)
+  state.expireAt(key, nowMs + USAGE_TTL_MS)
 }
 
 interface Counter {

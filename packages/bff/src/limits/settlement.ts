@@ -1,3 +1,5 @@
+import { type Entry, entryOf } from '../ledger/entry.ts'
+import { type CallRecord, correction } from '../ledger/record.ts'
 import type { Store } from '../store/store.ts'
 import type { Reservation } from './limiter.ts'
 import type { Amounts } from './policy.ts'
@@ -7,6 +9,8 @@ import { SETTLE } from './settle.ts'
 export interface Settlement {
   readonly keys: readonly string[]
   readonly args: readonly string[]
+  /** The ledger’s line in place of the one in `args`, when the call was taken for abandoned. */
+  readonly correction: string
 }
 
 /** How long a shared store remembers that a call was settled, in ms: until then a settlement may be replayed. */
@@ -16,16 +20,48 @@ const OWN_MEMORY_MS = 60_000
 
 export const settledMemoryMs = ({ isShared }: Store): number => (isShared ? SHARED_MEMORY_MS : OWN_MEMORY_MS)
 
-/** Puts what was used in place of what was reserved. */
-export function settlementOf(reservation: Reservation, used: Amounts, memoryMs: number): Settlement {
-  const { callId, keys, windows, rules, reserved } = reservation
-  const args = [callId, ...windows.map(({ endMs }) => String(endMs)), String(memoryMs)]
+/** Puts what was used in place of what was reserved, with its line for the ledger. */
+export function settlementOf(
+  reservation: Reservation,
+  used: Amounts,
+  record: CallRecord,
+  memoryMs: number,
+): Settlement {
+  const { callId, keys, windows, rules, reserved, ifAbandoned } = reservation
+  const entry = entryOf(record, windows[1].startMs)
+  const ends = windows.map(({ endMs }) => String(endMs))
+  const args = [callId, ...ends, String(memoryMs), '0', JSON.stringify(record), String(rules.length)]
   for (const { window, field, unit } of rules) {
     args.push(String(window + 1), field, String(reserved[unit]), String(used[unit]))
   }
-  return { keys, args }
+  for (const [field, before, after] of sums(ifAbandoned, entry)) args.push(field, String(before), String(after))
+  return { keys, args, correction: JSON.stringify(correction(record, ifAbandoned.record)) }
 }
 
-export async function settle(store: Store, { keys, args }: Settlement): Promise<void> {
-  await store.run(SETTLE, keys, args)
+/** The same for counters alone: what one process counted by itself stands in no ledger. */
+export function countersOf({ keys, args }: Settlement): Settlement {
+  const charges = Number(args[7])
+  return { keys, args: [...args.slice(0, 6), '', ...args.slice(7, 8 + 4 * charges)], correction: '' }
+}
+
+/** What is given back, and where it was counted. */
+export type Counted = Pick<Reservation, 'callId' | 'keys' | 'windows' | 'rules' | 'reserved'>
+
+/** Takes counts back that have no line in the ledger: a fallback's, or those of a call that was not let in. */
+export function giveBackOf({ callId, keys, windows, rules, reserved }: Counted): Settlement {
+  const ends = windows.map(({ endMs }) => String(endMs))
+  const args = [callId, ...ends, String(SHARED_MEMORY_MS), '0', '', String(rules.length)]
+  for (const { window, field, unit } of rules) args.push(String(window + 1), field, String(reserved[unit]), '0')
+  return { keys, args, correction: '' }
+}
+
+function sums(before: Entry, after: Entry): [field: string, before: number, after: number][] {
+  const [old, now] = [new Map(before.fields), new Map(after.fields)]
+  return [...new Set([...old.keys(), ...now.keys()])].map((field) => [field, old.get(field) ?? 0, now.get(field) ?? 0])
+}
+
+export async function settle(store: Store, { keys, args, correction }: Settlement): Promise<void> {
+  const [word] = await store.run(SETTLE, keys, args)
+  if (word !== 'abandoned') return
+  await store.run(SETTLE, keys, [...args.slice(0, 5), '1', correction, ...args.slice(7)])
 }

@@ -13,7 +13,8 @@ import { toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import { EventStream } from '../event-stream.ts'
-import { CallAccount, expectedOf } from '../limits/account.ts'
+import type { Prices } from '../ledger/prices.ts'
+import { CallAccount, callToAdmit } from '../limits/account.ts'
 import { rateLimitHeaders } from '../limits/allowance.ts'
 import { counted } from '../limits/fallback.ts'
 import type { Limits } from '../limits/limits.ts'
@@ -30,6 +31,7 @@ export interface ChatOptions {
   readonly transport: Transport
   readonly limits: Limits
   readonly policyOf: PolicyOf
+  readonly prices: Prices
   readonly telemetry: Telemetry
   readonly maxBodyBytes: number
   readonly requestTimeoutMs: number
@@ -102,19 +104,18 @@ function endUser(context: Context, caller: Caller, request: ChatRequest): Caller
 
 async function admit(
   context: Context,
-  { limits, policyOf }: ChatOptions,
+  { limits, policyOf, prices }: ChatOptions,
   { key, user }: Caller,
   request: ChatRequest,
 ): Promise<CallAccount> {
   const { requestId: id, facts } = context.state
-  const { vendor = '' } = facts
-  const policy = policyOf(key)
-  const expected = await expectedOf(request, policy)
+  const { vendor = '', model = '' } = facts
+  const applicant = { id, key, user, vendor, model, request }
+  const call = await callToAdmit(applicant, policyOf(key), prices)
   try {
-    const call = { id, key, user, vendor, policy, expected, isStream: request.stream === true }
     const admission = await limits.admit(call)
     context.set(rateLimitHeaders(admission.allowances))
-    return new CallAccount(admission, request, vendor)
+    return new CallAccount(admission, applicant, prices, call.record.at)
   } catch (error) {
     if (error instanceof LimitRefusal) context.set(rateLimitHeaders(error.allowances))
     throw error
@@ -123,10 +124,10 @@ async function admit(
 
 /** Charges what the call used; nobody waits for the store. */
 async function closeAccount({ context, account }: Call): Promise<void> {
-  const { facts } = context.state
-  const { promptTokens, completionTokens, isEstimated } = await account.close()
-  facts.promptTokens = promptTokens
-  facts.completionTokens = completionTokens
+  const { facts, arrivedAt } = context.state
+  const { usage, isEstimated } = await account.close(facts, performance.now() - arrivedAt)
+  facts.promptTokens = usage.prompt_tokens
+  facts.completionTokens = usage.completion_tokens
   if (isEstimated) facts.estimated = true
 }
 

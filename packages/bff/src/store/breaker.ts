@@ -14,8 +14,9 @@ export class Breaker {
 
   /** @param toFault names what `work` throws. */
   async run<T>(work: () => Promise<T>, timeoutMs: number, toFault: (error: unknown) => StoreUnavailable): Promise<T> {
-    if (performance.now() < this.#restsUntil)
-      throw new StoreUnavailable('timeout', 'Redis has not answered for a while')
+    if (performance.now() < this.#restsUntil) {
+      throw new StoreUnavailable('timeout', 'Redis has not answered for a while', { mayHappen: false })
+    }
     try {
       const value = await within(work(), timeoutMs)
       this.#timeouts = 0
@@ -37,7 +38,8 @@ export class Breaker {
 /** ioredis bounds a command from when it is written; commands that wait for a pipeline before them are bounded here. */
 function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = (): void => reject(new StoreUnavailable('timeout', `Redis did not answer within ${timeoutMs} ms`))
+    const message = `Redis did not answer within ${timeoutMs} ms`
+    const late = (): void => reject(new StoreUnavailable('timeout', message, { mayHappen: true }))
     const timer = setTimeout(late, timeoutMs)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })

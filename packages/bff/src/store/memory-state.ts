@@ -69,6 +69,22 @@ export class MemoryState {
     return made
   }
 
+  /** Appends to a list. */
+  append(key: string, item: string): void {
+    const value = this.#live(key)?.value
+    if (Array.isArray(value)) value.push(item)
+    else if (value === undefined) this.#write(key, [item], Number.POSITIVE_INFINITY)
+    else throw wrongType(key)
+  }
+
+  /** Takes the first items of a list out of it. */
+  take(key: string, most: number): string[] {
+    const value = this.#live(key)?.value
+    if (value === undefined) return []
+    if (Array.isArray(value)) return value.splice(0, most)
+    throw wrongType(key)
+  }
+
   /** Gives a key an end, when it has none. */
   expireAt(key: string, expiresAt: number): void {
     const entry = this.#live(key)

@@ -1,5 +1,5 @@
 import { MemoryState } from './memory-state.ts'
-import type { Store } from './store.ts'
+import { RECORDS_AT_ONCE, type Store } from './store.ts'
 
 /**
  * A store in this process: other processes do not see it, and it ends with the process.
@@ -23,6 +23,12 @@ export function createMemoryStore(now: () => number = steadyNow()): Store {
       return true
     },
     delete: async (key) => current().delete(key),
+    sums: async (key) => new Map(current().numbers(key)),
+    consume: async (stream, _consumer, handle) => {
+      const records = current().take(stream, RECORDS_AT_ONCE)
+      if (records.length > 0) await handle(records)
+      return records.length
+    },
     close: async () => {},
   }
 }

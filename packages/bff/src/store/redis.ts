@@ -1,6 +1,7 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis'
 import { Breaker } from './breaker.ts'
 import type { RedisAddress } from './redis-address.ts'
+import { RedisRecords } from './redis-records.ts'
 import { type Procedure, type Reply, type Store, StoreUnavailable } from './store.ts'
 
 export interface RedisStoreOptions {
@@ -20,6 +21,7 @@ export function createRedisStore({ address, timeoutMs, onError }: RedisStoreOpti
   client.on('error', onError)
   const commands = new Map<string, Command>()
   const breaker = new Breaker()
+  const records = new RedisRecords(client, (work) => breaker.run(work, Math.max(timeoutMs, READ_TIMEOUT_MS), toFault))
 
   function commandOf(procedure: Procedure): Command {
     const known = commands.get(procedure.name)
@@ -42,6 +44,11 @@ export function createRedisStore({ address, timeoutMs, onError }: RedisStoreOpti
       return breaker.run(async () => (await set()) === 'OK', timeoutMs, toFault)
     },
     delete: (key) => breaker.run(async () => (await client.del(key)) > 0, timeoutMs, toFault),
+    sums: async (key) => {
+      const fields = await breaker.run(() => client.hgetall(key), timeoutMs, toFault)
+      return new Map(Object.entries(fields).map(([field, amount]) => [field, Number(amount)]))
+    },
+    consume: (stream, consumer, handle) => records.consume(stream, consumer, handle),
     close: async () => client.disconnect(),
   }
 }
@@ -63,6 +70,9 @@ function connect(address: RedisAddress, timeoutMs: number): Client {
   }
   return new Redis({ ...common(timeoutMs), ...credentials, ...tls, host, port, db })
 }
+
+/** Nobody waits for records: there is time for large answers, within ioredis’s own bound. */
+const READ_TIMEOUT_MS = 1000
 
 /** Longest pause between two attempts to connect, in ms. */
 const MAX_PAUSE_MS = 500
@@ -93,10 +103,18 @@ const clusterOptions: ClusterOptions = {
   slotsRefreshInterval: 5000,
 }
 
-function toFault(error: unknown): StoreUnavailable {
-  if (error instanceof StoreUnavailable) return error
-  const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof ReplyError) return new StoreUnavailable('refused', `Redis refused: ${message}`, error)
-  if (message === 'Command timed out') return new StoreUnavailable('timeout', 'Redis did not answer in time', error)
-  return new StoreUnavailable('disconnected', `No connection to Redis: ${message}`, error)
+function toFault(cause: unknown): StoreUnavailable {
+  if (cause instanceof StoreUnavailable) return cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof ReplyError) {
+    return new StoreUnavailable('refused', `Redis refused: ${message}`, { cause, mayHappen: false })
+  }
+  if (message === 'Command timed out') {
+    return new StoreUnavailable('timeout', 'Redis did not answer in time', { cause, mayHappen: true })
+  }
+  const mayHappen = !message.startsWith(NOT_SENT)
+  return new StoreUnavailable('disconnected', `No connection to Redis: ${message}`, { cause, mayHappen })
 }
+
+/** What ioredis says of a command that never left. */
+const NOT_SENT = "Stream isn't writeable"

@@ -42,8 +42,21 @@ export interface Store {
   set(key: string, value: Buffer | string, options: SetOptions): Promise<boolean>
   /** Resolves with whether there was a value. */
   delete(key: string): Promise<boolean>
+  /** Fields of a hash that procedures count in. */
+  sums(key: string): Promise<ReadonlyMap<string, number>>
+  /**
+   * Hands over the next records of a stream, each to one consumer of all, and again to another one when `handle` rejects
+   * or the process ends. Those that were handled, by everybody who reads the stream, are removed.
+   *
+   * @param consumer name of this consumer, the same for each call.
+   * @returns how many there were.
+   */
+  consume(stream: string, consumer: string, handle: (records: readonly string[]) => Promise<void>): Promise<number>
   close(): Promise<void>
 }
+
+/** Most records that a consumer is handed at once. */
+export const RECORDS_AT_ONCE = 500
 
 /** Why a store did not answer: no connection, no answer in time, or an error as the answer. */
 export type StoreFault = 'disconnected' | 'timeout' | 'refused'
@@ -52,9 +65,12 @@ export type StoreFault = 'disconnected' | 'timeout' | 'refused'
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
   readonly fault: StoreFault
+  /** Whether what was asked may have been done, or may be done yet. */
+  readonly mayHappen: boolean
 
-  constructor(fault: StoreFault, message: string, cause?: unknown) {
+  constructor(fault: StoreFault, message: string, { cause, mayHappen }: { cause?: unknown; mayHappen: boolean }) {
     super(message, cause === undefined ? undefined : { cause })
     this.fault = fault
+    this.mayHappen = mayHappen
   }
 }

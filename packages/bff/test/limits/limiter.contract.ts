@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { createCalendar } from '../../src/limits/calendar.ts'
 import { Limiter } from '../../src/limits/limiter.ts'
 import { LimitRefusal } from '../../src/limits/refusal.ts'
-import { settle, settlementOf } from '../../src/limits/settlement.ts'
+import { giveBackOf, settle, settlementOf } from '../../src/limits/settlement.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
-import { call as anyCall } from './support.ts'
+import { call as anyCall, record } from './support.ts'
 
 /** What limits do on every store. Times are real: the stores' clocks are. */
 export function limiterContract(open: () => Store): void {
@@ -66,7 +66,7 @@ export function limiterContract(open: () => Store): void {
       const error = await refused(limits.reserve({ ...one, id: `${one.key}-3` }))
       expect(error).toMatchObject({ code: 'rate_limit_exceeded', retryAfterMs: 1000 })
       await limits.reserve({ ...one, id: `${one.key}-4`, isStream: false })
-      await settle(store, settlementOf(first, { requests: 1, tokens: 0, costNanos: 0 }, 60_000))
+      await settle(store, settlementOf(first, { requests: 1, tokens: 0, costNanos: 0 }, record(), 60_000))
       await limits.reserve({ ...one, id: `${one.key}-5` })
     })
 
@@ -89,7 +89,12 @@ export function limiterContract(open: () => Store): void {
     test('puts what was used in place of what was reserved, once', async () => {
       const one = call({ tokensPerDay: 1000, costNanosPerMonth: 1000 }, { tokens: 500, costNanos: 900 })
       const [limits, store] = [limiter(), open()]
-      const settlement = settlementOf(await limits.reserve(one), { requests: 1, tokens: 10, costNanos: 1000 }, 60_000)
+      const settlement = settlementOf(
+        await limits.reserve(one),
+        { requests: 1, tokens: 10, costNanos: 1000 },
+        record(),
+        60_000,
+      )
       await settle(store, settlement)
       await settle(store, settlement)
       const error = await refused(limits.reserve({ ...one, expected: { requests: 1, tokens: 0, costNanos: 1 } }))
@@ -102,7 +107,7 @@ export function limiterContract(open: () => Store): void {
       const [limits, store] = [limiter(), open()]
       for (let i = 0; i < 5; i++) {
         const reservation = await limits.reserve({ ...one, id: `${one.key}-${i}` })
-        await settle(store, settlementOf(reservation, { requests: 0, tokens: 0, costNanos: 0 }, 60_000))
+        await settle(store, settlementOf(reservation, { requests: 0, tokens: 0, costNanos: 0 }, record(), 60_000))
       }
     })
 
@@ -110,7 +115,12 @@ export function limiterContract(open: () => Store): void {
       const one = call({ requestsPerDay: 1, tokensPerDay: 100 }, { tokens: 10 })
       // A store that has lost the call is as good as one that never had it.
       const elsewhere = new Limiter(createMemoryStore(), createCalendar('Asia/Shanghai'))
-      const settlement = settlementOf(await elsewhere.reserve(one), { requests: 1, tokens: 70, costNanos: 0 }, 60_000)
+      const settlement = settlementOf(
+        await elsewhere.reserve(one),
+        { requests: 1, tokens: 70, costNanos: 0 },
+        record(),
+        60_000,
+      )
       await settle(open(), settlement)
       await settle(open(), settlement)
       const error = await refused(limiter().reserve(one))
@@ -124,7 +134,7 @@ export function limiterContract(open: () => Store): void {
       await limits.reserve(one)
       const fallback = await limits.reserveVendor(one, 'anthropic')
       expect((await refused(limits.reserveVendor(one, 'anthropic'))).refusedBy.name).toBe('requests_per_minute')
-      await settle(store, settlementOf(fallback, { requests: 0, tokens: 0, costNanos: 0 }, 0))
+      await settle(store, giveBackOf(fallback))
       await limits.reserveVendor(one, 'anthropic')
     })
   })

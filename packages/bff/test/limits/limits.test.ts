@@ -7,12 +7,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { eventually } from '../../../../test/testkit/eventually.ts'
 import { type RedisServer, startRedis } from '../../../../test/testkit/redis.ts'
 import { createCalendar } from '../../src/limits/calendar.ts'
-import { type Admission, Limits, type OutagePolicy } from '../../src/limits/limits.ts'
+import { type Admission, Limits, type OutagePolicy, type Used } from '../../src/limits/limits.ts'
 import { answersWithin } from '../../src/store/index.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import { parseRedisAddress } from '../../src/store/redis-address.ts'
 import type { Store } from '../../src/store/store.ts'
-import { call } from './support.ts'
+import { call, record } from './support.ts'
 
 let server: RedisServer
 let direct: Redis
@@ -67,6 +67,12 @@ async function counted(field: string): Promise<number> {
   return values.reduce((sum, value) => sum + Number(value ?? 0), 0)
 }
 
+const used = (tokens: number, costNanos: number): Used => ({
+  tokens,
+  costNanos,
+  record: record({ promptTokens: tokens, costNanos }),
+})
+
 const metric = async (registry: Registry, name: string): Promise<number> =>
   ((await registry.getSingleMetric(name)?.get())?.values ?? []).reduce((sum, { value }) => sum + value, 0)
 
@@ -79,7 +85,7 @@ describe('admission over several processes', () => {
     )
     const admitted = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
     expect(admitted).toHaveLength(100)
-    for (const admission of admitted.slice(0, 30)) admission.release()
+    for (const admission of admitted.slice(0, 30)) admission.release(record())
     await eventually('30 are given back', async () => (await counted('requests')) === 70)
     for (let i = 0; i < 30; i++) await processes[i % 4]!.limits.admit({ ...one, id: `d${i}` })
     await expect(processes[0]!.limits.admit({ ...one, id: 'e' })).rejects.toThrow('requests_per_day')
@@ -89,9 +95,9 @@ describe('admission over several processes', () => {
   test('settling or releasing twice, in whatever order, counts once', async () => {
     const { limits } = await open()
     const admission = await limits.admit(call({}, { tokens: 100 }))
-    admission.settle({ tokens: 30, costNanos: 5 })
-    admission.settle({ tokens: 99, costNanos: 5 })
-    admission.release()
+    admission.settle(used(30, 5))
+    admission.settle(used(99, 5))
+    admission.release(record())
     await eventually('it is settled', async () => (await counted('tokens')) === 30)
     expect(await counted('requests')).toBe(1)
     expect(await counted('cost')).toBe(5)
@@ -111,9 +117,9 @@ describe('admission over several processes', () => {
     )
     expect(await counted('tokens')).toBe(50)
     expect(await direct.get(`ferry:{${await shardOfCall(one.id)}}:call:${one.id}`)).toBe('a')
-    ;(await other.limits.admit({ ...one, id: 'y' })).release()
+    ;(await other.limits.admit({ ...one, id: 'y' })).release(record())
     // It was only asleep: its word still counts, once.
-    lost.settle({ tokens: 20, costNanos: 0 })
+    lost.settle(used(20, 0))
     await eventually('the correction', async () => (await counted('tokens')) === 20)
   })
 
@@ -142,7 +148,7 @@ describe('Redis trouble', () => {
     const during: Admission[] = []
     for (let i = 0; i < 10; i++) during.push(await limits.admit({ ...one, id: `during${i}` }))
     await expect(limits.admit({ ...one, id: 'over' })).rejects.toThrow('requests_per_day')
-    for (const admission of [...before, ...during]) admission.settle({ tokens: 7, costNanos: 3 })
+    for (const admission of [...before, ...during]) admission.settle(used(7, 3))
     await eventually('14 wait', async () => (await metric(registry, 'ferry_waiting_settlements')) === 14)
     await server.resume()
     await eventually('none waits', async () => (await metric(registry, 'ferry_waiting_settlements')) === 0)
@@ -160,7 +166,7 @@ describe('Redis trouble', () => {
     const { limits, registry } = await open()
     const admission = await limits.admit(call({}, { tokens: 100 }))
     server.freeze()
-    admission.settle({ tokens: 40, costNanos: 0 })
+    admission.settle(used(40, 0))
     try {
       await eventually('it waits', async () => (await metric(registry, 'ferry_waiting_settlements')) === 1)
     } finally {
@@ -168,6 +174,20 @@ describe('Redis trouble', () => {
     }
     await eventually('none waits', async () => (await metric(registry, 'ferry_waiting_settlements')) === 0)
     expect(await counted('tokens')).toBe(40)
+  })
+
+  test('a call that Redis counted too late, and that was refused meanwhile, is given back', async () => {
+    const { limits } = await open()
+    const one = call({ requestsPerDay: 1 })
+    server.freeze()
+    const outcomes = await Promise.allSettled([1, 2, 3].map((n) => limits.admit({ ...one, id: `late${n}` })))
+    server.thaw()
+    const admitted = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    expect(admitted).toHaveLength(1)
+    admitted[0]?.settle(used(3, 0))
+    await eventually('nothing is held', async () => (await direct.keys('ferry:*:leases')).length === 0)
+    await eventually('one is counted', async () => (await counted('tokens')) === 3)
+    expect(await counted('requests')).toBe(1)
   })
 
   test('no call waits longer than the bound', async () => {
@@ -200,7 +220,7 @@ describe('Redis trouble', () => {
     const one = call({}, { tokens: 10 })
     const admission = await first.limits.admit(one)
     await server.halt('SIGKILL')
-    admission.settle({ tokens: 25, costNanos: 0 })
+    admission.settle(used(25, 0))
     await eventually('it is in the file', () => readdirSync(folder).length === 1)
     const [name = ''] = readdirSync(folder)
     const left = readFileSync(join(folder, name), 'utf8')
@@ -226,7 +246,7 @@ describe('what an attacker may try', () => {
     // Two minutes, when the test meets the turn of one.
     const admitted = outcomes.filter(({ status }) => status === 'fulfilled').length
     expect([600, 1200]).toContain(admitted)
-    const [day = ''] = await direct.keys('ferry:*:day:*')
+    const [day = ''] = await direct.keys('ferry:*:key:*:day:*')
     expect(await direct.hlen(day)).toBeLessThanOrEqual(admitted + 5)
   }, 30_000)
 
@@ -247,7 +267,7 @@ describe('what an attacker may try', () => {
     const { limits } = await open()
     const admission = await limits.admit(call({}, { tokens: 5 }))
     await direct.del(await direct.keys('ferry:*:day:*'))
-    admission.release()
+    admission.release(record())
     await eventually('it is settled', async () => (await direct.keys('ferry:*:leases')).length === 0)
     expect(await direct.keys('ferry:*:day:*')).toEqual([])
   })

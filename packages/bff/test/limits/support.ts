@@ -1,3 +1,4 @@
+import type { CallRecord } from '../../src/ledger/record.ts'
 import type { CallToAdmit } from '../../src/limits/limiter.ts'
 import type { LimitPolicy } from '../../src/limits/policy.ts'
 
@@ -12,6 +13,30 @@ export const UNLIMITED: LimitPolicy = {
   costNanosPerDay: undefined,
   costNanosPerMonth: undefined,
   streams: undefined,
+}
+
+/** A line of the ledger. */
+export function record(more: Partial<CallRecord> = {}): CallRecord {
+  return {
+    id: 'call',
+    kind: 'call',
+    at: new Date().toISOString(),
+    key: 'voicebox',
+    user: 'ann',
+    vendor: 'openai',
+    model: 'gpt-x',
+    stream: false,
+    outcome: 'completed',
+    attempts: 1,
+    promptTokens: 0,
+    cachedTokens: 0,
+    cacheWriteTokens: 0,
+    completionTokens: 0,
+    reasoningTokens: 0,
+    costNanos: 0,
+    estimated: false,
+    ...more,
+  }
 }
 
 let calls = 0
@@ -29,6 +54,7 @@ export function call(
     isStream: false,
     policy: { ...UNLIMITED, ...policy },
     expected: { requests: 1, tokens, costNanos },
+    record: record({ outcome: 'abandoned', promptTokens: tokens, costNanos, estimated: true }),
     ...more,
   }
 }

@@ -22,9 +22,24 @@ const FAR = '9007199254740991'
 const CURRENT = ['0', FAR, '0', FAR, '0', FAR]
 const PAST = ['0', FAR, '0', '5', '0', FAR]
 const LONG = '1000000000'
+const OPEN = JSON.stringify({
+  usage: '{p}:usage',
+  record: 'abandoned',
+  fields: [
+    ['calls', 1],
+    ['cost', 4_000_000_000],
+  ],
+})
 
 const windows = ['{p}:minute', '{p}:day', '{p}:month']
-const callKeys = (id: string): string[] => [...windows, '{p}:streams', '{p}:leases', `{p}:call:${id}`]
+const callKeys = (id: string): string[] => [
+  ...windows,
+  '{p}:streams',
+  '{p}:leases',
+  `{p}:call:${id}`,
+  '{p}:ledger',
+  '{p}:usage',
+]
 
 const id = fc.constantFrom('a', 'b', 'c', '')
 const field = fc.constantFrom('requests', 'tokens', 'requests:openai:ann', 'é:\n')
@@ -41,13 +56,21 @@ const rulesOf = (last: fc.Arbitrary<string>): fc.Arbitrary<string[][]> =>
 const reserve = fc
   .tuple(id, lease, bit, limit, fc.constantFrom(CURRENT, CURRENT, PAST), rulesOf(limit))
   .map(([call, leaseMs, stream, most, bounds, rules]): Step => {
-    const args = [call, leaseMs, stream, most, 'open', ...bounds, ...rules.flat()]
-    return { procedure: RESERVE, keys: callKeys(call), args }
+    const args = [call, leaseMs, stream, most, call === '' ? '' : OPEN, ...bounds, ...rules.flat()]
+    return { procedure: RESERVE, keys: callKeys(call).slice(0, 6), args }
   })
+const sum = fc.tuple(fc.constantFrom('calls', 'cost'), amount, amount)
 const settle = fc
-  .tuple(id, fc.constantFrom([FAR, FAR, FAR], ['5', '5', FAR]), rulesOf(amount))
-  .map(([call, ends, charges]): Step => {
-    return { procedure: SETTLE, keys: callKeys(call), args: [call, ...ends, LONG, ...charges.flat()] }
+  .tuple(
+    id,
+    fc.constantFrom([FAR, FAR, FAR], ['5', '5', FAR]),
+    bit,
+    rulesOf(amount),
+    fc.uniqueArray(sum, { selector: ([name]) => name }),
+  )
+  .map(([call, ends, corrects, charges, sums]): Step => {
+    const args = [call, ...ends, LONG, corrects, 'line', String(charges.length), ...charges.flat(), ...sums.flat()]
+    return { procedure: SETTLE, keys: callKeys(call), args }
   })
 const renew = fc.tuple(id, lease, bit).map(
   ([call, leaseMs, stream]): Step => ({
@@ -58,7 +81,11 @@ const renew = fc.tuple(id, lease, bit).map(
 )
 const due = fc.constantFrom('1', '10').map((most): Step => ({ procedure: DUE, keys: ['{p}:leases'], args: [most] }))
 const abandon = id.map(
-  (call): Step => ({ procedure: ABANDON, keys: ['{p}:leases', `{p}:call:${call}`], args: [call, LONG] }),
+  (call): Step => ({
+    procedure: ABANDON,
+    keys: ['{p}:leases', `{p}:call:${call}`, '{p}:ledger', '{p}:usage'],
+    args: [call, LONG],
+  }),
 )
 
 /** The clocks differ, and which of two leases that ended in the same ms is first. */
@@ -100,10 +127,11 @@ describe('Lua and memory', () => {
           const reply = await store.run(step.procedure, step.keys, step.args)
           expect(comparable(step, twin)).toEqual(comparable(step, reply))
         }
-        for (const key of windows) {
+        for (const key of [...windows, '{p}:usage']) {
           const inMemory = Object.fromEntries([...(state.numbers(key) ?? [])].map(([name, n]) => [name, String(n)]))
           expect(inMemory).toEqual(await direct.hgetall(key))
         }
+        expect(state.take('{p}:ledger', 100)).toHaveLength(await direct.xlen('{p}:ledger'))
       }),
       { numRuns: 300 },
     )
