@@ -194,7 +194,9 @@ export class Call {
   }
 
   #leave(): void {
-    if (this.#key !== undefined && this.#attempts > 0) leaveCall(this.#settings, this.#key, this.options.user)
+    if (this.#key === undefined || this.#attempts === 0) return
+    const { user, headers } = this.options
+    leaveCall(this.#settings, this.#key, { ...userHeader(user), ...headers })
   }
 
   #end(): void {

@@ -7,14 +7,14 @@ const LEAVE_TIMEOUT_MS = 5_000
  * Tells the server that nobody waits for a call any more. With an Idempotency-Key it takes a closed connection for a
  * lost one and works on for a while; this ends the vendor's work at once.
  */
-export function leaveCall(settings: Settings, key: string, user: string | undefined): void {
-  void sendLeave(settings, key, user).catch(() => undefined)
+export function leaveCall(settings: Settings, key: string, headers: Record<string, string>): void {
+  void sendLeave(settings, key, headers).catch(() => undefined)
 }
 
-async function sendLeave(settings: Settings, key: string, user: string | undefined): Promise<void> {
+async function sendLeave(settings: Settings, key: string, headers: Record<string, string>): Promise<void> {
   const response = await settings.fetch(`${settings.root}/v1/calls/${encodeURIComponent(key)}`, {
     method: 'DELETE',
-    headers: { authorization: `Bearer ${await settings.apiKey()}`, ...userHeader(user) },
+    headers: { authorization: `Bearer ${await settings.apiKey()}`, ...headers },
     signal: AbortSignal.timeout(LEAVE_TIMEOUT_MS),
     // A page may be closing.
     keepalive: true,

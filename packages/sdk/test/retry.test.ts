@@ -1,9 +1,7 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { createFerry, FerryError, type RetryEvent } from '../src/index.ts'
 import { retryPause } from '../src/retry.ts'
-import { startServer } from './support/server.ts'
+import { freePort, startServer } from './support/server.ts'
 import { answerJson, completion, errorBody, request } from './support/wire.ts'
 
 describe('retryPause', () => {
@@ -148,11 +146,3 @@ describe('a connection', () => {
     expect(server.received.filter(({ method }) => method === 'POST')).toHaveLength(1)
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

@@ -1,7 +1,8 @@
+import * as undici from 'undici'
 import { describe, expect, it, vi } from 'vitest'
-import { type ChatEvent, ChatStream, createFerry } from '../src/index.ts'
+import { type ChatEvent, ChatStream, createFerry, type Fetch } from '../src/index.ts'
 import { collect } from './support/collect.ts'
-import { startServer, withinASecond } from './support/server.ts'
+import { freePort, startServer, withinASecond } from './support/server.ts'
 import {
   answerJson,
   beginStream,
@@ -158,6 +159,36 @@ describe('ways to read', () => {
     const refused = ChatStream.from(Response.json(errorBody('quota_exceeded'), { status: 429 }))
     await expect(refused.text()).rejects.toMatchObject({ code: 'quota_exceeded' })
   })
+})
+
+describe('sentences()', () => {
+  it('gives speech, whatever the pieces', async () => {
+    const { ferry } = await serving(wire(textChunks('**你', '好！**今', '天很冷。', '```\n')))
+    expect(await collect(ferry.chat.stream(request).sentences())).toEqual(['你好！', '今天很冷。'])
+  })
+
+  it('does not speak the rest of an answer that broke off', async () => {
+    const { ferry } = await serving(data(chunk({ content: '你好！今天' })))
+    const said: string[] = []
+    await expect(async () => {
+      for await (const sentence of ferry.chat.stream(request).sentences()) said.push(sentence)
+    }).rejects.toMatchObject({ code: 'upstream_truncated' })
+    expect(said).toEqual(['你好！'])
+  })
+})
+
+it('runs on another fetch, such as undici’s with its own pool', async () => {
+  const { server } = await serving(wire(textChunks('a')))
+  const own = undici.fetch as unknown as Fetch
+  const ferry = createFerry({ baseURL: server.url, apiKey: 'key', fetch: own })
+  expect(await ferry.chat.stream(request).text()).toBe('a')
+  const stream = createFerry({
+    baseURL: `http://127.0.0.1:${await freePort()}`,
+    apiKey: 'key',
+    fetch: own,
+    maxRetries: 0,
+  }).chat.stream(request)
+  await expect(stream.text()).rejects.toMatchObject({ code: 'upstream_unreachable', isRetryable: true })
 })
 
 describe('meta', () => {
