@@ -49,4 +49,6 @@ function reloadOnFiles(relay: Relay, { files }: RelayConfig, log: Logger): void 
   reloadOnChange(files, () => relay.reload(readRelayConfig(process.env)), log)
 }
 
-const namesOf = ({ vendors }: RelayConfig): readonly string[] => vendors.map(({ name }) => name)
+function namesOf({ vendors }: RelayConfig): readonly string[] {
+  return vendors.map(({ name }) => name)
+}
