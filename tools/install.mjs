@@ -1,7 +1,7 @@
 // Installs the workspace with the pnpm and the Node that package.json pins. Skips when the lockfile has not changed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A refusal is shown as one sentence, without a stack. */
@@ -40,6 +40,8 @@ export async function install(root) {
   console.error(`llm-ferry: installing packages with ${pnpm} (first time, or the lockfile changed) …`)
   const { status, output } = runPnpm(pnpm, root)
   if (status !== 0) throw new Refusal(explain(output, root))
+  // vitest's cache holds paths of the packages that were there before.
+  rmSync(join(root, 'node_modules', '.vitest-cache'), { recursive: true, force: true })
   writeFileSync(stamp, want)
   console.error(`llm-ferry: packages ready in ${((Date.now() - started) / 1000).toFixed(0)} s`)
 }

@@ -1,10 +1,12 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../testkit/eventually.ts'
+import { freePort } from '../testkit/ports.ts'
 import { root, SOURCE_FLAGS, type Started, start, startEnv } from './start.ts'
 
 const run = promisify(execFile)
@@ -82,6 +84,39 @@ async function runTypeScript(code: string, env: NodeJS.ProcessEnv): Promise<stri
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+it.each(['README.md', 'README.zh-CN.md'])('the services of %s start as printed', async (file) => {
+  const [secrets = '', relay = '', bff = ''] = sample(file, 'services.sh').trim().split('\n')
+  const [port, bffPort] = [await freePort(), await freePort()]
+  const relayProcess = runService(`${secrets}\n${relay}`, { PORT: String(port), METRICS_PORT: '0' })
+  const bffProcess = runService(`${secrets}\n${bff.replace('3000', String(port))}`, { PORT: String(bffPort) })
+  try {
+    for (const each of [port, bffPort]) await eventually('it is ready', () => isReady(each), 30_000)
+  } finally {
+    await Promise.all([relayProcess.stop(), bffProcess.stop()])
+  }
+})
+
+function runService(script: string, env: Record<string, string>): { stop(): Promise<void> } {
+  const child = spawn('bash', ['-c', script], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: 'ignore',
+    detached: true,
+  })
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  return {
+    stop: async () => {
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+      await exited
+    },
+  }
+}
+
+async function isReady(port: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/ready`).catch(() => undefined)
+  return response?.status === 200
 }
 
 describe('npm start says in one sentence what is wrong', () => {
