@@ -1,11 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
 import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import type { VendorConfig } from './config-file.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
-import type { WireRequest } from './vendors/vendor.ts'
+
+/** One HTTP request to a vendor. The key and the origin are added by whoever sends it. */
+export interface OutgoingRequest {
+  readonly method: string
+  /** Path from the vendor's origin, version included, no leading slash; may have a query. */
+  readonly path: string
+  /** Without credential, `host` and hop-by-hop headers; `content-length` only beside a body that is read as it is sent. */
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** Bytes are held and may be sent again; anything else is read once. */
+  readonly body: string | Uint8Array | Readable | undefined
+}
 
 /** A vendor's answer: its head, and its body as it arrives. */
 export interface Exchange {
@@ -23,7 +34,7 @@ export interface Transport {
    *
    * @throws {AttemptFailure} when there is no answer of the vendor, with what is known of how far the request came.
    */
-  send(vendor: VendorConfig, request: WireRequest, signal: AbortSignal): Promise<Exchange>
+  send(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange>
   close(): Promise<void>
 }
 
@@ -62,7 +73,7 @@ export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_0
     bodyTimeout: 0,
   })
 
-  async function sendToRelays(vendor: VendorConfig, request: WireRequest, signal: AbortSignal): Promise<Exchange> {
+  async function sendToRelays(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange> {
     let last = new AttemptFailure(new FerryError('upstream_unreachable', 'No relay is configured'), 'unreached')
     for (const relay of relayUrls) {
       try {
@@ -70,7 +81,7 @@ export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_0
         const exchange = await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal)
         return await relayed(exchange, relay)
       } catch (error) {
-        if (!(error instanceof AttemptFailure) || error.origin !== 'unreached') throw error
+        if (!(error instanceof AttemptFailure) || error.origin !== 'unreached' || isReadOnce(request)) throw error
         last = error
       }
     }
@@ -87,6 +98,11 @@ export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_0
     },
     close: () => dispatcher.destroy(),
   }
+}
+
+/** Whether the body is gone once it has been sent, or begun. */
+export function isReadOnce({ body }: OutgoingRequest): boolean {
+  return body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
 }
 
 function base(url: URL): string {
@@ -108,7 +124,7 @@ function withVersion(path: string, version: string | undefined): string {
 async function sendOnce(
   dispatcher: Dispatcher,
   url: string,
-  request: WireRequest,
+  request: OutgoingRequest,
   credential: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Omit<Exchange, 'relay'>> {
@@ -116,9 +132,9 @@ async function sendOnce(
     const answer = await dispatcher.request({
       origin: new URL(url).origin,
       path: url.slice(new URL(url).origin.length),
-      method: request.method,
-      headers: { ...request.headers, ...credential, 'content-type': 'application/json' },
-      body: JSON.stringify(request.body),
+      method: request.method as Dispatcher.HttpMethod,
+      headers: { ...request.headers, ...credential },
+      body: request.body ?? null,
       signal,
     })
     return { status: answer.statusCode, headers: answer.headers, body: answer.body }
@@ -129,6 +145,8 @@ async function sendOnce(
 
 function connectionFailure(error: unknown, signal: AbortSignal): AttemptFailure {
   if (signal.aborted && FerryError.is(signal.reason)) return new AttemptFailure(signal.reason, 'unknown')
+  // A body that is read as it is sent may turn out too large, or end with its caller.
+  if (FerryError.is(error)) return new AttemptFailure(error, 'unknown')
   const code = errorCode(error)
   const origin = BEFORE_SENDING.has(code) ? 'unreached' : 'unknown'
   const message =

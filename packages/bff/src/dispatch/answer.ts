@@ -1,7 +1,7 @@
 import { type ChatChunk, type ChatCompletion, type ChatRequest, FerryError, type Usage } from '@llm-ferry/sdk'
 import { createParser } from 'eventsource-parser'
-import type { Exchange, Transport } from '../transport.ts'
-import type { StreamMapper } from '../vendors/vendor.ts'
+import type { Exchange, OutgoingRequest, Transport } from '../transport.ts'
+import type { StreamMapper, WireRequest } from '../vendors/vendor.ts'
 import { AttemptFailure } from './failure.ts'
 import type { ResolvedTarget } from './resolve.ts'
 
@@ -41,7 +41,7 @@ export interface StreamAnswer extends AnswerHead {
 /** One attempt at a whole answer. @throws {AttemptFailure} */
 export async function attemptPlain(target: ResolvedTarget, options: AttemptOptions): Promise<PlainAnswer> {
   const wire = target.adapter.request(options.request, target)
-  const exchange = await options.transport.send(target.config, wire, options.signal)
+  const exchange = await options.transport.send(target.config, outgoing(wire), options.signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const text = await readText(exchange, options.signal)
   const completion = target.adapter.response(parseJson(text), target)
@@ -53,12 +53,17 @@ export async function attemptStream(target: ResolvedTarget, options: AttemptOpti
   const wire = target.adapter.request(options.request, target)
   const idle = new IdleTimer(options.idleTimeoutMs)
   const signal = AbortSignal.any([options.signal, idle.signal])
-  const exchange = await options.transport.send(target.config, wire, signal)
+  const exchange = await options.transport.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const mapper = target.adapter.stream(options.request, target)
   const rest = chunks(exchange, mapper, signal, idle)
   const first = await rest.next()
   return { first: first.value ?? [], rest, usage: () => mapper.usage(), relay: exchange.relay, dropped: wire.dropped }
+}
+
+/** What an adapter wrote, as it goes out. */
+export function outgoing({ method, path, headers, body }: WireRequest): OutgoingRequest {
+  return { method, path, headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }
 
 async function vendorFailure(exchange: Exchange, target: ResolvedTarget): Promise<AttemptFailure> {
