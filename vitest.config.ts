@@ -17,6 +17,8 @@ export default defineConfig({
       suite('unit', ['packages/*/test/**/*.test.ts', 'test/tools/**/*.test.ts']),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000),
       suite('clients', ['test/clients/**/*.test.ts'], 30_000),
+      suite('border', ['test/border/**/*.test.ts'], 120_000),
+      suite('limits', ['test/limits/**/*.test.ts'], 60_000),
       suite('relay', ['test/relay/**/*.test.ts', 'test/soak/**/*.test.ts'], 60_000),
     ],
     coverage: {

@@ -22,6 +22,7 @@ const TASKS = {
   test: { system: ['nginx', 'redis-server', 'openssl'], steps: [tool('vitest', 'run', '--coverage')] },
   'test:clients': { steps: [tool('vitest', 'run', '--project', 'clients')] },
   'test:soak': { steps: [ts('test/soak/main.ts')] },
+  'test:border': { steps: [tool('vitest', 'run', '--project', 'border', '--mode', 'long')] },
   lint: { steps: [tool('biome', 'check', '--error-on-warnings', '.'), tool('knip')] },
   format: { steps: [tool('biome', 'check', '--write', '.')] },
   types: { steps: [tool('tsc', '--build')] },

@@ -1,0 +1,313 @@
+import { hash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FerryError } from '../errors.ts'
+import { isErrorCode } from '../schema/errors.ts'
+import { HEADERS } from '../schema/headers.ts'
+import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreachableAnswer } from './answers.ts'
+import { ByteQueue } from './byte-queue.ts'
+import { endExchange, ownerHeaders } from './cancel.ts'
+import { Carrier, type CarrierEnd } from './carrier.ts'
+import { newExchangeId } from './exchange-id.ts'
+import type { LinkSettings } from './options.ts'
+import type { RelayPool } from './pool.ts'
+import type { Relay } from './relay.ts'
+import { SilenceWatch, uploadMs } from './silence.ts'
+import { type Frame, LINK_HEADERS } from './wire/index.ts'
+
+/** A request to a vendor, to be carried over the link. */
+export interface LinkRequest {
+  /** Path and query below the relay's base URL: `/proxy/openai/v1/chat/completions`. */
+  readonly path: string
+  readonly method: string
+  /** Names and values alternating, the relay token where the vendor's SDK puts its key. */
+  readonly headers: readonly string[]
+  readonly body: Buffer
+  /** What a proxy in front of several relay processes hashes; see `affinityOf`. */
+  readonly affinity: string
+  /** Whose request it is, beyond the relay token. */
+  readonly scope?: string | undefined
+  /** Ends it: the vendor's call is cancelled. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A body up to this size goes along when it is not known whether it arrived before. */
+const SMALL_BODY_BYTES = 16_384
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5000
+/** How often all relays are tried before a request that has reached none is given up. */
+const ROUNDS = 3
+
+type End = CarrierEnd & { kind: 'answered' }
+
+/** One request and its one answer, over as many carriers as it takes. */
+export class DurableCall {
+  readonly answer: Promise<LinkAnswer>
+  readonly #request: LinkRequest
+  readonly #settings: LinkSettings
+  readonly #pool: RelayPool
+  readonly #digest: string
+  readonly #queue: ByteQueue
+  #resolve: (answer: LinkAnswer) => void = () => {}
+  #reject: (reason: unknown) => void = () => {}
+  #relay: Relay
+  #tried = new Set<Relay>()
+  #round = 1
+  #id: string
+  #carrier: Carrier | undefined
+  #silence: SilenceWatch | undefined
+  #offset = 0
+  #hasHead = false
+  /** The relay has said that it holds the exchange. */
+  #isClaimed = false
+  /** It may hold it: a carrier broke after it had brought the whole request. */
+  #isDoubtful = false
+  /** It has said that it does not hold it, and waits for the body. */
+  #isWanted = false
+  #lastContact = performance.now()
+  /** Carriers in a row that brought neither head nor bytes. */
+  #vain = 0
+  #wasSent = false
+  /** Our reader has more than it reads. */
+  #isPaused = false
+  #isComplete = false
+  #isOver = false
+  readonly #onAbort = (): void => this.#leave(this.#request.signal?.reason)
+
+  constructor(request: LinkRequest, settings: LinkSettings, pool: RelayPool) {
+    this.#request = request
+    this.#settings = settings
+    this.#pool = pool
+    this.#digest = hash('sha256', request.body)
+    this.#id = newExchangeId(request.affinity)
+    this.#relay = pool.pick(this.#tried) as Relay
+    this.#queue = new ByteQueue({
+      pause: () => this.#pause(),
+      resume: () => this.#unpause(),
+      cancel: () => this.#leave(undefined),
+    })
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    request.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (request.signal?.aborted) this.#leave(request.signal.reason)
+    else void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      this.#vain++
+      const end = await this.#carry()
+      // Only now, when the connection is free to bring it.
+      if (this.#isComplete) void this.#end(1)
+      if (this.#isOver) return
+      if (end.kind === 'answered') await this.#answered(end)
+      else this.#closed(end.wasSent)
+      if (!this.#isOver) await this.#pauseBeforeNext()
+    }
+  }
+
+  /** Sends one carrier and waits for its end. */
+  #carry(): Promise<CarrierEnd> {
+    const { method, path, body } = this.#request
+    const relay = this.#relay
+    const sends = !this.#isClaimed && (!this.#isDoubtful || this.#isWanted || body.length <= SMALL_BODY_BYTES)
+    let sentAt = 0
+    return new Promise((resolve) => {
+      const silence = new SilenceWatch(() => this.#carrier?.close(new Error('the connection is silent')))
+      const request = {
+        origin: relay.url.origin,
+        path: relay.pathOf(path),
+        method,
+        headers: this.#headers(),
+        body: sends && body.length > 0 ? body : undefined,
+      }
+      this.#silence = silence
+      if (this.#isPaused) silence.pause()
+      this.#carrier = new Carrier(relay.dispatcher, request, {
+        onSent: () => {
+          sentAt = performance.now()
+          this.#wasSent = true
+          silence.allow(relay.roundTrips.slackMs + (sends ? uploadMs(body.length, this.#vain - 1) : 0))
+        },
+        onContact: () => silence.heard(),
+        onAccepted: (heartbeatMs) => {
+          this.#isClaimed = true
+          this.#lastContact = performance.now()
+          if (!sends || body.length <= SMALL_BODY_BYTES) relay.roundTrips.add(performance.now() - sentAt)
+          silence.allow(heartbeatMs + relay.roundTrips.slackMs)
+        },
+        onFrames: (frames) => {
+          this.#lastContact = performance.now()
+          for (const frame of frames) this.#take(frame)
+        },
+        onOver: (end) => {
+          silence.stop()
+          resolve(end)
+        },
+      })
+      if (this.#isPaused) this.#carrier.pause()
+    })
+  }
+
+  #headers(): string[] {
+    const { headers } = this.#request
+    const link = [LINK_HEADERS.exchange, this.#id, LINK_HEADERS.digest, this.#digest, LINK_HEADERS.frames, '1']
+    const isResume = this.#isClaimed || this.#isDoubtful
+    return [...headers, ...this.#scope, ...link, ...(isResume ? [LINK_HEADERS.offset, String(this.#offset)] : [])]
+  }
+
+  get #scope(): readonly string[] {
+    const { scope } = this.#request
+    return scope === undefined ? [] : [LINK_HEADERS.scope, scope]
+  }
+
+  #take(frame: Frame): void {
+    if (this.#isOver || frame.type === 'heartbeat') return
+    if (frame.type === 'abort') {
+      this.#fail(new FerryError(frame.abort.code, frame.abort.message))
+      return
+    }
+    if (frame.type === 'end') {
+      this.#complete(frame.end.bytes)
+      return
+    }
+    if (frame.type === 'head') {
+      if (frame.head.offset !== this.#offset) this.#carrier?.close(new Error('the answer begins at another byte'))
+      else this.#takeHead(frame.head)
+      return
+    }
+    this.#vain = 0
+    this.#offset += frame.bytes.length
+    this.#queue.push(frame.bytes)
+  }
+
+  #takeHead(head: { status: number; reason: string; headers: readonly string[] }): void {
+    if (this.#hasHead) return
+    this.#vain = 0
+    this.#hasHead = true
+    this.#resolve({ ...head, body: this.#queue, relay: this.#relay.url.host })
+  }
+
+  #complete(bytes: number): void {
+    if (!this.#hasHead || bytes !== this.#offset) {
+      this.#fail(new FerryError('upstream_invalid', `The answer has ${this.#offset} bytes of ${bytes}.`))
+      return
+    }
+    this.#isComplete = true
+    this.#finish()
+    this.#queue.end()
+  }
+
+  /** An answer without frames: the relay refuses, or something in front of it speaks. */
+  async #answered({ status, headers, body }: End): Promise<void> {
+    const code = headerOf(headers, HEADERS.error)
+    const wasReached = headerOf(headers, HEADERS.reached) !== 'no'
+    if (code === undefined || !isErrorCode(code)) {
+      this.#closed(true)
+      return
+    }
+    if (code === 'not_found' && !wasReached && this.#isDoubtful && !this.#isClaimed) {
+      this.#isWanted = true
+      return
+    }
+    if (!wasReached && (code === 'draining' || code === 'overloaded') && (await this.#mayMove())) {
+      this.#relay.failed()
+      if (this.#move()) return
+    }
+    if (this.#hasHead) this.#fail(new FerryError(code, `The relay answered ${status} to a resume.`))
+    else this.#settle({ status, reason: '', headers, body: once(body), relay: this.#relay.url.host })
+  }
+
+  /** Whether the vendor has certainly not seen the request, and will not. */
+  async #mayMove(): Promise<boolean> {
+    if (this.#isClaimed) return false
+    if (!this.#isDoubtful) return true
+    if ((await this.#end(1)) !== 'unstarted') return false
+    this.#id = newExchangeId(this.#request.affinity)
+    this.#isDoubtful = false
+    this.#isWanted = false
+    return true
+  }
+
+  /** Takes the next relay, all of them in turn for some rounds; false when none is left. */
+  #move(): boolean {
+    this.#tried.add(this.#relay)
+    let next = this.#pool.pick(this.#tried)
+    if (next === undefined && this.#round < ROUNDS) {
+      this.#round++
+      this.#tried.clear()
+      next = this.#pool.pick(this.#tried)
+    }
+    if (next === undefined) return false
+    this.#relay = next
+    return true
+  }
+
+  #closed(wasSent: boolean): void {
+    if (wasSent) this.#isDoubtful = true
+    if (this.#vain > 0) this.#relay.failed()
+    if (!this.#isClaimed && !this.#isDoubtful) {
+      if (!this.#move()) this.#settle(unreachableAnswer(this.#request.path))
+      return
+    }
+    if (performance.now() - this.#lastContact < this.#settings.graceMs) return
+    if (this.#hasHead) this.#fail(lostError())
+    else this.#settle(lostAnswer(this.#request.path))
+  }
+
+  async #pauseBeforeNext(): Promise<void> {
+    if (this.#vain <= 1) return
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#vain - 2, 10))
+    await sleep(pauseMs * (0.5 + Math.random() / 2))
+  }
+
+  #pause(): void {
+    this.#isPaused = true
+    this.#silence?.pause()
+    this.#carrier?.pause()
+  }
+
+  #unpause(): void {
+    this.#isPaused = false
+    this.#silence?.resume()
+    this.#carrier?.resume()
+  }
+
+  /** The caller wants no more. */
+  #leave(reason: unknown): void {
+    if (this.#isOver) return
+    this.#finish()
+    this.#carrier?.close(new Error('the caller left'))
+    this.#reject(reason)
+    this.#queue.end(reason)
+    if (this.#wasSent) void this.#end()
+  }
+
+  #fail(error: FerryError): void {
+    this.#finish()
+    this.#carrier?.close(error)
+    if (this.#hasHead) this.#queue.end(error)
+    else this.#resolve(errorAnswer(error.code, error.message, this.#request.path, true))
+    // Whoever took the answer over goes on to read it.
+    if (error.code !== 'conflict') void this.#end()
+  }
+
+  #settle(answer: LinkAnswer): void {
+    this.#finish()
+    this.#resolve(answer)
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    this.#request.signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #end(tries?: number): Promise<'ended' | 'unstarted' | 'unknown'> {
+    return endExchange(this.#relay, this.#id, ownerHeaders(this.#request.headers, this.#scope), tries)
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}

@@ -1,0 +1,34 @@
+import type { LinkAnswer } from './answers.ts'
+import { DurableCall, type LinkRequest } from './call.ts'
+import { createLinkFetch, type LinkFetch } from './fetch.ts'
+import { type LinkOptions, linkSettings } from './options.ts'
+import { RelayPool } from './pool.ts'
+
+/** The caller's end of the border link. */
+export interface Link {
+  /**
+   * Carries a request to a vendor and its answer back, over as many connections as it takes. Rejects only with the reason
+   * of its signal; any other failure is an answer with `x-ferry-error`.
+   */
+  request(request: LinkRequest): Promise<LinkAnswer>
+  /** The same as a `fetch`, for the vendors' SDKs: `new OpenAI({ baseURL: RELAY + '/proxy/openai/v1', fetch: link.fetch })`. */
+  readonly fetch: LinkFetch
+  /** Cuts every connection. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens a link to one or more relays.
+ *
+ * @throws {TypeError} for options that cannot be used.
+ */
+export function createLink(options: LinkOptions): Link {
+  const settings = linkSettings(options)
+  const pool = new RelayPool(settings)
+  const request = (asked: LinkRequest): Promise<LinkAnswer> => new DurableCall(asked, settings, pool).answer
+  return {
+    request,
+    fetch: createLinkFetch({ bases: settings.relays.flat(), request }),
+    close: () => pool.close(),
+  }
+}
