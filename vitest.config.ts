@@ -13,10 +13,14 @@ const suite = (name: string, include: string[], testTimeout = 10_000) => ({
 export default defineConfig({
   ...source,
   test: {
+    // vitest leaves one core free; on two cores that is half of them, while most tests wait for sockets.
+    maxWorkers: '100%',
     projects: [
       suite('unit', ['packages/*/test/**/*.test.ts', 'test/tools/**/*.test.ts']),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000),
+      suite('examples', ['test/examples/**/*.test.ts'], 60_000),
       suite('clients', ['test/clients/**/*.test.ts'], 30_000),
+      suite('packages', ['test/packages/**/*.test.ts', 'test/browser/**/*.test.ts'], 60_000),
       suite('border', ['test/border/**/*.test.ts'], 120_000),
       suite('limits', ['test/limits/**/*.test.ts'], 60_000),
       suite('relay', ['test/relay/**/*.test.ts', 'test/soak/**/*.test.ts'], 60_000),

@@ -20,7 +20,7 @@ const TASKS = {
   relay: { steps: [ts('packages/relay/src/main.ts')] },
   bff: { steps: [ts('packages/bff/src/main.ts')] },
   test: { system: ['nginx', 'redis-server', 'openssl'], steps: [tool('vitest', 'run', '--coverage')] },
-  'test:clients': { steps: [tool('vitest', 'run', '--project', 'clients')] },
+  'test:clients': { system: ['openssl'], steps: [tool('vitest', 'run', '--project', 'clients')] },
   'test:soak': { steps: [ts('test/soak/main.ts')] },
   'test:border': { steps: [tool('vitest', 'run', '--project', 'border', '--mode', 'long')] },
   lint: { steps: [tool('biome', 'check', '--error-on-warnings', '.'), tool('knip')] },
