@@ -26,6 +26,7 @@ import { readConfigFile } from './config-file.ts'
 import type { KeptBytes } from './link/replay-buffer.ts'
 import { readTls, type TlsPair } from './tls/files.ts'
 import type { TokenConfig } from './tokens.ts'
+import { otlpHeaders, share, type TracingSettings } from './tracing/index.ts'
 import { builtInVendors, type VendorConfig } from './vendors.ts'
 
 const cidr = (value: string): string => {
@@ -155,6 +156,19 @@ const table = {
     doc: 'WebSockets that one token may have open; beyond, its upgrades get 429.',
   }),
 
+  OTEL_EXPORTER_OTLP_ENDPOINT: origin({
+    doc: 'OTLP/HTTP receiver of OpenTelemetry spans, such as http://collector:4318. Absent: no tracing.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: otlpHeaders({
+    doc: 'Headers for that receiver, as name=value with commas.',
+    secret: true,
+  }),
+  OTEL_SERVICE_NAME: text({ default: 'llm-ferry-relay', doc: 'Name of the service in its spans.' }),
+  OTEL_TRACES_SAMPLER_ARG: share({
+    default: 1,
+    doc: 'Share of the traces that begin here which is recorded, 0 to 1. A caller with a traceparent decides for its own.',
+  }),
+
   HTTPS_PROXY: text({
     doc: 'Proxy to https upstreams, such as http://user:password@proxy:3128. Loopback is never proxied.',
     secret: true,
@@ -239,6 +253,8 @@ export interface RelayConfig {
   readonly limits: Limits
   readonly link: LinkConfig
   readonly webSockets: WebSocketRules
+  /** Absent: no tracing. */
+  readonly tracing?: TracingSettings | undefined
   /** Files that tokens and keys came from; when one changes, they are read again. */
   readonly files: readonly string[]
 }
@@ -277,6 +293,7 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
       maxBytes: values.EXCHANGES_MAX_BYTES,
       markersFolder: values.EXCHANGE_MARKERS_DIR,
     },
+    tracing: tracingOf(values),
     webSockets: {
       handshakeMs: values.WEBSOCKET_HANDSHAKE_TIMEOUT_MS,
       idleMs: values.WEBSOCKET_IDLE_TIMEOUT_MS,
@@ -311,6 +328,12 @@ function timeoutsOf(values: Values): Timeouts {
     uploadMs: values.UPLOAD_TIMEOUT_MS,
     keepAliveMs: values.KEEP_ALIVE_TIMEOUT_MS,
   }
+}
+
+function tracingOf(values: Values): TracingSettings | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers = {} } = values
+  if (endpoint === undefined) return undefined
+  return { endpoint, headers, serviceName: values.OTEL_SERVICE_NAME, ratio: values.OTEL_TRACES_SAMPLER_ARG }
 }
 
 function secretFiles(env: NodeJS.ProcessEnv): string[] {

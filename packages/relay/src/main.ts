@@ -3,6 +3,7 @@ import { bufferedStdout } from './buffered-stdout.ts'
 import { type RelayConfig, readRelayConfig } from './config.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { reloadOnChange } from './reload.ts'
+import { startTracing } from './tracing/index.ts'
 import { Primary, serveAsWorker, workerIndex } from './workers/index.ts'
 
 await runMain('relay', async () => {
@@ -16,7 +17,8 @@ await runMain('relay', async () => {
 
 async function runAlone(config: RelayConfig, log: Logger): Promise<void> {
   const registry = createRegistry()
-  const relay = createRelay(config, { log, registry })
+  const tracing = await startTracing(config.tracing, log)
+  const relay = createRelay(config, { log, registry, tracing })
   const port = await relay.listen()
   const metrics = await serveMetrics(() => registry.metrics(), { port: config.metricsPort, host: config.host })
   reloadOnFiles(relay, config, log)
@@ -27,7 +29,8 @@ async function runAlone(config: RelayConfig, log: Logger): Promise<void> {
 async function runWorker(config: RelayConfig, log: Logger, index: number): Promise<void> {
   const registry = createRegistry()
   const own = { ...config, port: config.port === 0 ? 0 : config.port + index }
-  const relay = createRelay(own, { log, registry })
+  const tracing = await startTracing(config.tracing, log)
+  const relay = createRelay(own, { log, registry, tracing })
   const port = await relay.listen()
   reloadOnFiles(relay, config, log)
   serveAsWorker(relay, registry, port)

@@ -16,6 +16,7 @@ import { createListener } from './server.ts'
 import { proxyTarget, upstreamPath } from './target.ts'
 import { createTelemetry } from './telemetry.ts'
 import { type Token, Tokens } from './tokens.ts'
+import type { Tracing } from './tracing/index.ts'
 import { openVendor, replaceKeys, type Vendor } from './vendor.ts'
 import { credentialQuery, refusalOf, WebSockets } from './websocket/index.ts'
 
@@ -24,6 +25,8 @@ export interface RelayDeps {
   readonly log: Logger
   /** Where its metrics go. */
   readonly registry: Registry
+  /** Where its spans go; absent: nowhere. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** A relay. */
@@ -49,7 +52,7 @@ const MAX_HEADERS = 128
 const ANY_HEADER: readonly CredentialPlace[] = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key']
 
 /** Builds a relay. Nothing listens before {@link Relay.listen}. */
-export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): Relay {
+export function createRelay(config: RelayConfig, { log, registry, tracing }: RelayDeps): Relay {
   const { timeouts } = config
   const vendors = new Map(
     config.vendors.map((vendor) => [vendor.name, openVendor(vendor, timeouts.connectMs, config.proxy)]),
@@ -108,6 +111,7 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
   function record(exchange: Exchange): void {
     telemetry.record(exchange)
     accessLog.write(exchange)
+    tracing?.record(exchange)
   }
 
   /** Everything that is decided before the body: who asks, for which vendor, by which path, with which key. */
@@ -171,6 +175,7 @@ export function createRelay(config: RelayConfig, { log, registry }: RelayDeps): 
       await inFlight.emptied(CUT_MS)
       listener.close()
       await Promise.all([...vendors.values()].map(({ upstream }) => upstream.destroy()))
+      await tracing?.stop()
     },
   }
 }

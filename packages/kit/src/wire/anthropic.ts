@@ -39,4 +39,11 @@ export const anthropic: Dialect = {
   urlHeaders: ['location', 'content-location'],
   // The SDK fetches results_url as it stands, with the caller's credential.
   urlField: { operation: /^messages\/batches(\/[^/]+(\/cancel)?)?$/, name: 'results_url' },
+  genAi: {
+    provider: 'anthropic',
+    operations: [
+      [/^messages$/, 'chat'],
+      [/^complete$/, 'text_completion'],
+    ],
+  },
 }

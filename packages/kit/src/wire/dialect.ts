@@ -34,6 +34,16 @@ export interface StreamPosition {
   readonly sequence?: number | undefined
 }
 
+/** What OpenTelemetry's GenAI conventions call a vendor and its operations. */
+export interface GenAiNames {
+  /** `gen_ai.provider.name` of the vendor that a dialect is named after. */
+  readonly provider: string
+  /** Patterns of operations (paths below the version) with their `gen_ai.operation.name`; the first that fits counts. */
+  readonly operations: readonly (readonly [pattern: RegExp, name: string])[]
+  /** Finds the model, as its first group, in operations that name it. */
+  readonly model?: RegExp | undefined
+}
+
 /** What differs on the wire between vendors' dialects. Data and pure functions only. */
 export interface Dialect {
   readonly name: DialectName
@@ -61,4 +71,5 @@ export interface Dialect {
   readonly urlHeaders: readonly string[]
   /** JSON answers with a field that holds such a URL. */
   readonly urlField?: { readonly operation: RegExp; readonly name: string } | undefined
+  readonly genAi: GenAiNames
 }

@@ -51,4 +51,12 @@ export const gemini: Dialect = {
   keyFault:
     /API_KEY_\w|API key (not valid|expired|not found)|reported as leaked|CONSUMER_(SUSPENDED|INVALID)|SERVICE_DISABLED/i,
   urlHeaders: ['x-goog-upload-url', 'x-goog-upload-control-url', 'location', 'content-location'],
+  genAi: {
+    provider: 'gcp.gemini',
+    operations: [
+      [/:(generateContent|streamGenerateContent)$/, 'generate_content'],
+      [/:(batchEmbedContents|embedContent)$/, 'embeddings'],
+    ],
+    model: /(?:^|\/)models\/([^/:]+):/,
+  },
 }

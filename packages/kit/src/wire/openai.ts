@@ -33,4 +33,14 @@ export const openai: Dialect = {
     /(incorrect|invalid|expired|revoked|disabled)[ _]api[ _-]?key|api[ _-]?key[^.]{0,40}(not valid|invalid|expired|revoked|disabled|not have)|missing scopes|insufficient permissions for this operation|account_deactivated|invalid_organization/i,
   // operation-location: Azure's long-running operations.
   urlHeaders: ['location', 'content-location', 'operation-location'],
+  genAi: {
+    provider: 'openai',
+    operations: [
+      [/(^|\/)(chat\/completions|responses)$/, 'chat'],
+      [/(^|\/)completions$/, 'text_completion'],
+      [/(^|\/)embeddings$/, 'embeddings'],
+    ],
+    // Azure's paths name the deployment.
+    model: /^deployments\/([^/]+)\//,
+  },
 }
