@@ -6,6 +6,8 @@ import { FerryError } from './errors.ts'
 import { callNative } from './native.ts'
 import { type CallOptions, clientSettings, type FerryOptions, type Settings } from './options.ts'
 import type { Model } from './schema/models.ts'
+import type { UsageBreakdown } from './schema/usage-report.ts'
+import { reportUsage, type UsageParams, type UsageReportBy } from './usage-report.ts'
 
 /** A client of one BFF. Stateless: make one, share it. */
 export interface Ferry {
@@ -36,6 +38,14 @@ export interface Ferry {
    * const { vectors } = await ferry.embeddings({ model: 'openai/text-embedding-3-small', input: ['渡口', 'ferry'] })
    */
   embeddings(params: EmbeddingsParams, options?: CallOptions): Promise<EmbeddingsResult>
+  /**
+   * What your key used: calls, tokens and money, today unless you say otherwise.
+   *
+   * @example
+   * const { data } = await ferry.usage({ from: '2026-11-01', to: '2026-11-30', by: 'model' })
+   * for (const { day, model, cost_usd } of data) console.log(day, model, cost_usd)
+   */
+  usage<By extends UsageBreakdown = 'day'>(params?: UsageParams<By>, options?: CallOptions): Promise<UsageReportBy<By>>
 }
 
 /**
@@ -56,6 +66,7 @@ export function createFerry(options: FerryOptions): Ferry {
     native: (path, init) => callNative(settings, path, init),
     models: (call) => listModels(settings, call),
     embeddings: (params, call) => embed(settings, params, call),
+    usage: (params, call) => reportUsage(settings, params, call),
   }
 }
 

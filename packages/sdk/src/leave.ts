@@ -27,3 +27,14 @@ export function userHeader(user: string | undefined): Record<string, string> {
   if (user === undefined) return {}
   return { [HEADERS.user]: /^[\x20-\x7e]*$/.test(user) ? user : encodeURIComponent(user) }
 }
+
+/** The end user that {@link userHeader} wrote. */
+export function userOfHeader(value: string): string {
+  if (!value.includes('%')) return value
+  try {
+    const user = decodeURIComponent(value)
+    return userHeader(user)[HEADERS.user] === value ? user : value
+  } catch {
+    return value
+  }
+}
