@@ -6,6 +6,9 @@ import type { Socket } from 'node:net'
 // RFC 9113, 8.2.2: HTTP/2 has no headers about the connection.
 const CONNECTION_HEADERS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
 
+/** How long a caller may go on sending after its answer is out. */
+const LINGER_MS = 2000
+
 /**
  * A response on an HTTP/2 stream, as the HTTP/1.1 pipeline sees responses. What is destroyed before its end is reset with
  * an error code: END_STREAM, or a reset without an error, would make half an answer look whole (RFC 9113, 8.1).
@@ -32,6 +35,7 @@ export class Http2Response extends EventEmitter {
     stream.on('finish', () => this.emit('finish'))
     stream.on('error', () => {})
     stream.once('close', () => this.emit('close'))
+    stream.once('finish', () => this.#stopCaller())
     stream.once('wantTrailers', () => stream.sendTrailers(Object.fromEntries(this.#trailers)))
   }
 
@@ -99,6 +103,20 @@ export class Http2Response extends EventEmitter {
     // With an error: close() would send END_STREAM in front of the reset.
     this.#stream.destroy(new Error('the answer broke off'))
     return this
+  }
+
+  /** Asks a caller that still sends to stop, once its answer is out (RFC 9113, 8.1). */
+  #stopCaller(): void {
+    const stream = this.#stream
+    if (stream.readableEnded || stream.destroyed) return
+    const stop = (): void => {
+      if (stream.destroyed) return
+      // What the caller's window has held back so far would be lost, and must be missed.
+      if (stream.state.localClose === 1) stream.close(constants.NGHTTP2_NO_ERROR)
+      else this.destroy()
+    }
+    const timer = setTimeout(stop, LINGER_MS)
+    stream.once('close', () => clearTimeout(timer))
   }
 
   #respond(endStream: boolean): void {

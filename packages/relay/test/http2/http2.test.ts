@@ -205,6 +205,21 @@ describe('HTTP/2 from the caller', () => {
     expect(tls.rig.vendor.requests).toEqual([])
   })
 
+  it('asks for a body where the caller waits to be asked', async () => {
+    const stream = session.request({ ...POST, expect: '100-continue' })
+    stream.once('continue', () => stream.end('{"a":1}'))
+    expect(await answer(stream)).toMatchObject({ status: 200, ended: true })
+    expect(tls.rig.vendor.only.body.toString()).toBe('{"a":1}')
+  })
+
+  it('stops a caller that goes on sending after its refusal', async () => {
+    const stream = session.request({ ...POST, authorization: 'Bearer stranger-0123456789abcdef' })
+    const sending = setInterval(() => stream.writable && stream.write('x'.repeat(1000)), 20)
+    const { status, ended, code } = await answer(stream)
+    clearInterval(sending)
+    expect({ status, ended, code }).toEqual({ status: 401, ended: true, code: constants.NGHTTP2_NO_ERROR })
+  })
+
   // RFC 9113, 8.2.2: a message with headers about the connection is malformed. Downgrade smuggling (2021) begins here.
   it.each(['transfer-encoding', 'connection', 'upgrade', 'keep-alive'])('takes no %s header', async (name) => {
     const stream = (() => {
