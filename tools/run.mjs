@@ -15,11 +15,14 @@ const ts = (file, ...args) => ({ kind: 'ts', file, args })
 const tool = (name, ...args) => ({ kind: 'bin', name, args })
 const task = (name) => ({ kind: 'task', name })
 
+/** What the tests run besides Node. */
+const TESTED_WITH = ['nginx', 'redis-server', 'openssl', 'javac', 'mvn', 'python3', 'chromium', 'espeak-ng']
+
 const TASKS = {
   start: { steps: [ts('tools/start/main.ts')] },
   relay: { steps: [ts('packages/relay/src/main.ts')] },
   bff: { steps: [ts('packages/bff/src/main.ts')] },
-  test: { system: ['nginx', 'redis-server', 'openssl'], steps: [tool('vitest', 'run', '--coverage')] },
+  test: { system: TESTED_WITH, steps: [tool('vitest', 'run', '--coverage')] },
   'test:clients': { system: ['openssl'], steps: [tool('vitest', 'run', '--project', 'clients')] },
   'test:soak': { steps: [ts('test/soak/main.ts')] },
   'test:border': { steps: [tool('vitest', 'run', '--project', 'border', '--mode', 'long')] },

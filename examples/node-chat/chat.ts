@@ -1,10 +1,10 @@
 // A chat in the terminal: each answer streams, Ctrl-C ends the answer (and the vendor's call), an empty line ends the chat.
 import { createInterface } from 'node:readline/promises'
-import { type ChatMessage, createFerry, FerryError } from '@llm-ferry/sdk'
+import { type ChatInputMessage, createFerry, FerryError } from '@llm-ferry/sdk'
 
 const { FERRY_URL = 'http://127.0.0.1:8080', FERRY_KEY = '', MODEL = 'anthropic/claude-haiku-4-5' } = process.env
 const ferry = createFerry({ baseURL: FERRY_URL, apiKey: FERRY_KEY })
-const messages: ChatMessage[] = []
+const messages: ChatInputMessage[] = []
 
 const terminal = createInterface({ input: process.stdin, output: process.stdout })
 ask()
