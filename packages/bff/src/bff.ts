@@ -6,6 +6,7 @@ import { LedgerExport } from './ledger/export.ts'
 import { createCalendar } from './limits/calendar.ts'
 import { loadTokenCounter } from './limits/estimate.ts'
 import { Limits } from './limits/limits.ts'
+import { PROCEDURES } from './limits/procedures.ts'
 import { openStore } from './store/index.ts'
 import { createTelemetry } from './telemetry.ts'
 import { createTransport } from './transport.ts'
@@ -24,12 +25,16 @@ const KEEP_ALIVE_MS = 75_000
 export async function startBff(config: BffConfig, log: Logger = createLogger('bff', config.logLevel)): Promise<Bff> {
   const telemetry = createTelemetry()
   const transport = createTransport(config)
-  const [store] = await Promise.all([openStore(config.redis, config.redisTimeoutMs, log), loadTokenCounter()])
+  const [store] = await Promise.all([
+    openStore(config.redis, config.redisTimeoutMs, PROCEDURES, log),
+    loadTokenCounter(),
+  ])
   const limits = new Limits({
     store,
     calendar: createCalendar(config.quotaTimezone),
     outage: config.redisOutage,
     spoolFolder: config.spoolDir,
+    leaseMs: config.callLeaseMs,
     log,
     registry: telemetry.registry,
   })

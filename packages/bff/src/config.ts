@@ -43,6 +43,10 @@ const variables = {
   RELAY_TOKEN: text({ doc: 'Token that the relays know this BFF by.', secret: true }),
   FERRY_CONFIG: text({ doc: 'Path of the YAML file with vendors, models and aliases (docs/configuration.md).' }),
   MAX_BODY_BYTES: bytes({ default: 10_485_760, doc: 'Largest request body.' }),
+  MAX_UPLOAD_BYTES: bytes({
+    default: 536_870_912,
+    doc: 'Largest upload, which streams: multipart forms, and files of keys with native: full.',
+  }),
   REQUEST_TIMEOUT_MS: milliseconds({
     default: 60_000,
     doc: 'A whole plain answer, or the first event of a stream, over all attempts, pauses and fallbacks.',
@@ -76,6 +80,10 @@ const variables = {
     default: 'open',
     doc: 'While Redis is away: open, each process counts for itself; closed, calls get 503.',
   }),
+  CALL_LEASE_MS: milliseconds({
+    default: 60_000,
+    doc: 'How long a call is held for a process that has died; a living one renews it in a third of that.',
+  }),
   SPOOL_DIR: text({
     default: '.ferry/spool',
     doc: 'Folder, best on a disk that outlives the process, for what waits for Redis to come back.',
@@ -101,6 +109,7 @@ export interface BffConfig {
   readonly relayUrls: readonly URL[]
   readonly relayToken: string | undefined
   readonly maxBodyBytes: number
+  readonly maxUploadBytes: number
   readonly requestTimeoutMs: number
   readonly maxRequestTimeoutMs: number
   readonly streamIdleTimeoutMs: number
@@ -113,6 +122,7 @@ export interface BffConfig {
   readonly redis: RedisAddress | undefined
   readonly redisTimeoutMs: number
   readonly redisOutage: OutagePolicy
+  readonly callLeaseMs: number
   readonly spoolDir: string
   readonly ledgerFile: string | undefined
   readonly file: FileConfig
@@ -138,6 +148,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
     relayUrls: values.RELAY_URLS ?? [],
     relayToken: values.RELAY_TOKEN,
     maxBodyBytes: values.MAX_BODY_BYTES,
+    maxUploadBytes: values.MAX_UPLOAD_BYTES,
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
     maxRequestTimeoutMs: values.MAX_REQUEST_TIMEOUT_MS,
     streamIdleTimeoutMs: values.STREAM_IDLE_TIMEOUT_MS,
@@ -149,6 +160,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
     redis: values.REDIS_URL,
     redisTimeoutMs: values.REDIS_TIMEOUT_MS,
     redisOutage: values.REDIS_OUTAGE,
+    callLeaseMs: values.CALL_LEASE_MS,
     spoolDir: values.SPOOL_DIR,
     ledgerFile: values.LEDGER_FILE,
     file,

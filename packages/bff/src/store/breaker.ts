@@ -35,12 +35,15 @@ export class Breaker {
   }
 }
 
-/** ioredis bounds a command from when it is written; commands that wait for a pipeline before them are bounded here. */
+/**
+ * The answer, or `timeout` when there is none in time. A busy process may be late itself: when the time is over, answers
+ * that have arrived meanwhile are read before judgement.
+ */
 function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const message = `Redis did not answer within ${timeoutMs} ms`
     const late = (): void => reject(new StoreUnavailable('timeout', message, { mayHappen: true }))
-    const timer = setTimeout(late, timeoutMs)
+    const timer = setTimeout(() => setImmediate(late), timeoutMs)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }

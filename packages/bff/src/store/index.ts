@@ -3,18 +3,28 @@ import type { Logger } from '@llm-ferry/kit'
 import { createMemoryStore } from './memory.ts'
 import { createRedisStore } from './redis.ts'
 import type { RedisAddress } from './redis-address.ts'
-import type { Store } from './store.ts'
+import type { Procedure, Store } from './store.ts'
 
 /** Longest wait for a shared store at start, in ms: after that calls go without it until it is there. */
 const PATIENCE_MS = 3000
 
 /** Opens the store that the configuration asks for: Redis where there is an address, else this process’s memory. */
-export async function openStore(address: RedisAddress | undefined, timeoutMs: number, log: Logger): Promise<Store> {
+export async function openStore(
+  address: RedisAddress | undefined,
+  timeoutMs: number,
+  procedures: readonly Procedure[],
+  log: Logger,
+): Promise<Store> {
   if (address === undefined) {
     log.warn('store_in_process')
     return createMemoryStore()
   }
-  const store = createRedisStore({ address, timeoutMs, onError: (error) => log.warn({ err: error }, 'redis_error') })
+  const store = createRedisStore({
+    address,
+    timeoutMs,
+    procedures,
+    onError: (error) => log.warn({ err: error }, 'redis_error'),
+  })
   if (!(await answersWithin(store, PATIENCE_MS))) log.error('redis_away_at_start')
   return store
 }

@@ -8,6 +8,8 @@ export interface RedisStoreOptions {
   readonly address: RedisAddress
   /** Longest wait for an answer, in ms. */
   readonly timeoutMs: number
+  /** All procedures that will be run. */
+  readonly procedures: readonly Procedure[]
   /** Told of connection errors; ioredis reconnects by itself. */
   readonly onError: (error: Error) => void
 }
@@ -16,26 +18,25 @@ type Client = Redis | Cluster
 type Command = (...args: (string | number)[]) => Promise<Reply>
 
 /** A store in Redis: a server, a master behind sentinels, or a cluster. Connects by itself, again and again. */
-export function createRedisStore({ address, timeoutMs, onError }: RedisStoreOptions): Store {
+export function createRedisStore({ address, timeoutMs, procedures, onError }: RedisStoreOptions): Store {
   const client = connect(address, timeoutMs)
   client.on('error', onError)
-  const commands = new Map<string, Command>()
   const breaker = new Breaker()
   const records = new RedisRecords(client, (work) => breaker.run(work, Math.max(timeoutMs, READ_TIMEOUT_MS), toFault))
 
-  function commandOf(procedure: Procedure): Command {
-    const known = commands.get(procedure.name)
-    if (known !== undefined) return known
-    client.defineCommand(procedure.name, { numberOfKeys: procedure.keyCount, lua: procedure.lua })
-    const command = (client as unknown as Record<string, Command>)[procedure.name]?.bind(client)
-    if (command === undefined) throw new Error(`ioredis has no command ${procedure.name}`)
-    commands.set(procedure.name, command)
-    return command
+  // All of them before the first command: a pipeline that ioredis has begun knows no command that is defined later, and
+  // its callback for it ends the process (redis/ioredis#1931).
+  const commands = new Map(procedures.map((procedure) => [procedure.name, define(client, procedure)]))
+
+  async function run(procedure: Procedure, keys: readonly string[], args: readonly string[]): Promise<Reply> {
+    const command = commands.get(procedure.name)
+    if (command === undefined) throw new Error(`The store was not told of the procedure ${procedure.name}`)
+    return breaker.run(() => command(...keys, ...args), timeoutMs, toFault)
   }
 
   return {
     isShared: true,
-    run: (procedure, keys, args) => breaker.run(() => commandOf(procedure)(...keys, ...args), timeoutMs, toFault),
+    run,
     get: (key) => breaker.run(async () => (await client.getBuffer(key)) ?? undefined, timeoutMs, toFault),
     set: (key, value, { ttlMs, onlyIfAbsent = false }) => {
       const set = onlyIfAbsent
@@ -51,6 +52,13 @@ export function createRedisStore({ address, timeoutMs, onError }: RedisStoreOpti
     consume: (stream, consumer, handle) => records.consume(stream, consumer, handle),
     close: async () => client.disconnect(),
   }
+}
+
+function define(client: Client, { name, keyCount, lua }: Procedure): Command {
+  client.defineCommand(name, { numberOfKeys: keyCount, lua })
+  const command = (client as unknown as Record<string, Command>)[name]?.bind(client)
+  if (command === undefined) throw new Error(`ioredis has no command ${name}`)
+  return command
 }
 
 function connect(address: RedisAddress, timeoutMs: number): Client {
@@ -86,7 +94,8 @@ function common(timeoutMs: number) {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: Math.max(1000, timeoutMs),
-    commandTimeout: timeoutMs,
+    // The breaker judges first; this only clears away what stays unanswered on a connection that hangs.
+    commandTimeout: timeoutMs * 4 + 1000,
     retryStrategy: (times: number) => Math.min(times * 50, MAX_PAUSE_MS),
     sentinelRetryStrategy: (times: number) => Math.min(times * 50, MAX_PAUSE_MS),
     // A master that was demoted refuses writes: the sentinels, asked again, name its successor.

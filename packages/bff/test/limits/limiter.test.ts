@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../test/testkit/redis.ts'
+import { PROCEDURES } from '../../src/limits/procedures.ts'
 import { answersWithin } from '../../src/store/index.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
@@ -17,7 +18,12 @@ describe('limits in Redis', () => {
   let store: Store
   beforeAll(async () => {
     server = await startRedis()
-    store = createRedisStore({ address: parseRedisAddress(server.url), timeoutMs: 5000, onError: () => {} })
+    store = createRedisStore({
+      address: parseRedisAddress(server.url),
+      timeoutMs: 5000,
+      procedures: PROCEDURES,
+      onError: () => {},
+    })
     await answersWithin(store, 5000)
   })
   afterAll(async () => {

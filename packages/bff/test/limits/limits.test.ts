@@ -8,6 +8,7 @@ import { eventually } from '../../../../test/testkit/eventually.ts'
 import { type RedisServer, startRedis } from '../../../../test/testkit/redis.ts'
 import { createCalendar } from '../../src/limits/calendar.ts'
 import { type Admission, Limits, type OutagePolicy, type Used } from '../../src/limits/limits.ts'
+import { PROCEDURES } from '../../src/limits/procedures.ts'
 import { answersWithin } from '../../src/store/index.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import { parseRedisAddress } from '../../src/store/redis-address.ts'
@@ -43,7 +44,12 @@ afterEach(async () => {
 
 /** The limits of one BFF process. */
 async function open(outage: OutagePolicy = 'open', leaseMs = 60_000) {
-  const store = createRedisStore({ address: parseRedisAddress(server.url), timeoutMs: 300, onError: () => {} })
+  const store = createRedisStore({
+    address: parseRedisAddress(server.url),
+    timeoutMs: 300,
+    procedures: PROCEDURES,
+    onError: () => {},
+  })
   await answersWithin(store, 5000)
   const registry = createRegistry()
   const log = createLogger('test', 'silent')

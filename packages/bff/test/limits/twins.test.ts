@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../test/testkit/redis.ts'
 import { ABANDON, DUE, RENEW } from '../../src/limits/lease.ts'
+import { PROCEDURES } from '../../src/limits/procedures.ts'
 import { RESERVE } from '../../src/limits/reserve.ts'
 import { SETTLE } from '../../src/limits/settle.ts'
 import { answersWithin } from '../../src/store/index.ts'
@@ -100,7 +101,12 @@ describe('Lua and memory', () => {
   let direct: Redis
   beforeAll(async () => {
     server = await startRedis()
-    store = createRedisStore({ address: parseRedisAddress(server.url), timeoutMs: 5000, onError: () => {} })
+    store = createRedisStore({
+      address: parseRedisAddress(server.url),
+      timeoutMs: 5000,
+      procedures: PROCEDURES,
+      onError: () => {},
+    })
     await answersWithin(store, 5000)
     direct = new Redis(server.url)
   })

@@ -18,6 +18,9 @@ export const addWithin: Procedure = {
   },
 }
 
+/** The same under another name. */
+export const addToo: Procedure = { ...addWithin, name: 'ferryTestAddToo' }
+
 /** What every store does. */
 export function storeContract(open: () => Store): void {
   const key = (): string => `{test}:${crypto.randomUUID()}`
@@ -62,5 +65,11 @@ export function storeContract(open: () => Store): void {
     const [store, name] = [open(), key()]
     const replies = await Promise.all(Array.from({ length: 200 }, () => store.run(addWithin, [name], ['1', '50'])))
     expect(replies.filter(([word]) => word === 'added')).toHaveLength(50)
+  })
+
+  test('takes a procedure for the first time while others are under way', async () => {
+    const [store, name] = [open(), key()]
+    const work = Array.from({ length: 100 }, (_, i) => store.run(i < 50 ? addWithin : addToo, [name], ['1', '100']))
+    expect((await Promise.all(work)).filter(([word]) => word === 'added')).toHaveLength(100)
   })
 }

@@ -5,7 +5,7 @@ import { type RedisServer, startRedis } from '../../../../test/testkit/redis.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import { parseRedisAddress } from '../../src/store/redis-address.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
-import { addWithin, storeContract } from './contract.ts'
+import { addToo, addWithin, storeContract } from './contract.ts'
 
 const TIMEOUT_MS = 150
 
@@ -14,7 +14,12 @@ let store: Store
 
 beforeAll(async () => {
   server = await startRedis()
-  store = createRedisStore({ address: parseRedisAddress(server.url), timeoutMs: TIMEOUT_MS, onError: () => {} })
+  store = createRedisStore({
+    address: parseRedisAddress(server.url),
+    timeoutMs: TIMEOUT_MS,
+    procedures: [addWithin, addToo],
+    onError: () => {},
+  })
 })
 
 afterAll(async () => {
@@ -44,6 +49,10 @@ describe('the store in Redis', () => {
     await server.command('SCRIPT FLUSH')
     const replies = await Promise.all(Array.from({ length: 5 }, () => store.run(addWithin, ['{t}:flush'], ['1', '10'])))
     expect(replies.map(([, used]) => used).sort()).toEqual([2, 3, 4, 5, 6])
+  })
+
+  test('refuses a procedure that it was not told of', async () => {
+    await expect(store.run({ ...addWithin, name: 'ferryLater' }, ['{t}:later'], ['1', '1'])).rejects.toThrow('not told')
   })
 
   test('says at once that there is no connection, and works again when there is', async () => {

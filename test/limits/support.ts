@@ -1,0 +1,215 @@
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { listen } from '@llm-ferry/kit'
+import { Redis } from 'ioredis'
+import { Agent, request } from 'undici'
+import { eventually } from '../testkit/eventually.ts'
+import { type RedisServer, startRedis } from '../testkit/redis.ts'
+import { type Service, startBff } from '../testkit/services.ts'
+
+export const KEY = 'bff-key-of-app-0123456789'
+
+/** Tokens that the vendor counts for each of its answers. */
+export const TOKENS = { prompt: 20, completion: 5 } as const
+const USAGE = { prompt_tokens: TOKENS.prompt, completion_tokens: TOKENS.completion, total_tokens: 25 }
+
+/** How the vendor treats a call, by the word in its prompt. */
+export type Fate = 'answer' | 'fail' | 'stream' | 'slow-stream'
+
+/** A vendor that counts what it was asked. */
+export interface CountingVendor {
+  readonly origin: string
+  /** Calls by fate, as they began. */
+  readonly began: Map<Fate, number>
+  stop(): Promise<void>
+}
+
+export async function startVendor(): Promise<CountingVendor> {
+  const began = new Map<Fate, number>()
+  const server = createServer((incoming, response) => {
+    let body = ''
+    incoming.setEncoding('utf8').on('data', (text: string) => {
+      body += text
+    })
+    incoming.on('end', () => {
+      const fate = (/fate:([a-z-]+)/.exec(body)?.[1] ?? 'answer') as Fate
+      began.set(fate, (began.get(fate) ?? 0) + 1)
+      void answer(fate, response)
+    })
+  })
+  const port = await listen(server, 0, '127.0.0.1')
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    began,
+    stop: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+const head = { id: 'c', created: 1, model: 'gpt-x' }
+const choice = (delta: object, finish_reason: string | null = null) => ({
+  ...head,
+  object: 'chat.completion.chunk',
+  choices: [{ index: 0, delta, finish_reason }],
+})
+
+async function answer(fate: Fate, response: ServerResponse): Promise<void> {
+  if (fate === 'fail') {
+    response.writeHead(400, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ error: { message: 'no', type: 'invalid_request_error', code: null, param: null } }))
+    return
+  }
+  if (fate === 'answer') {
+    await sleep(20)
+    const message = { role: 'assistant', content: 'Hello there', refusal: null }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const choices = [{ index: 0, message, finish_reason: 'stop', logprobs: null }]
+    response.end(JSON.stringify({ ...head, object: 'chat.completion', choices, usage: USAGE }))
+    return
+  }
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  const send = (event: object): boolean => response.write(`data: ${JSON.stringify(event)}\n\n`)
+  send(choice({ role: 'assistant', content: '' }))
+  for (let i = 0; i < (fate === 'stream' ? 3 : 200) && !response.destroyed; i++) {
+    send(choice({ content: `word${i} ` }))
+    await sleep(fate === 'stream' ? 5 : 50)
+  }
+  send(choice({}, 'stop'))
+  send({ ...head, object: 'chat.completion.chunk', choices: [], usage: USAGE })
+  response.end('data: [DONE]\n\n')
+}
+
+/** Several BFF processes on one Redis and one vendor. */
+export interface Cluster {
+  readonly redis: RedisServer
+  readonly direct: Redis
+  readonly vendor: CountingVendor
+  readonly bffs: readonly Service[]
+  /** Lines of all processes' ledgers. */
+  records(): LedgerLine[]
+  /** Posts a chat to the n-th process, modulo their number. */
+  chat(n: number, fate: Fate, options?: { user?: string; signal?: AbortSignal }): Promise<Outcome>
+  stop(): Promise<void>
+}
+
+export interface LedgerLine {
+  readonly id: string
+  readonly kind: string
+  readonly outcome: string
+  readonly promptTokens: number
+  readonly completionTokens: number
+  readonly estimated: boolean
+}
+
+/** How a call ended for its caller; status 0: the connection broke. */
+export interface Outcome {
+  readonly status: number
+  readonly id: string
+  readonly text: string
+}
+
+export async function startCluster(processes: number, env: Record<string, string>, yaml = ''): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'ferry-limits-'))
+  const [redis, vendor] = await Promise.all([
+    startRedis(['--appendonly', 'yes', '--appendfsync', 'always']),
+    startVendor(),
+  ])
+  const [config, ledger] = [join(folder, 'ferry.yaml'), join(folder, 'ledger.jsonl')]
+  const direct = (name: string): string => `  ${name}: { dialect: ${name}, origin: "${vendor.origin}", apiKey: none }\n`
+  writeFileSync(config, `vendors:\n${['openai', 'anthropic', 'gemini'].map(direct).join('')}${yaml}`)
+  const shared = {
+    BFF_KEYS: `app:${KEY}`,
+    FERRY_CONFIG: config,
+    REDIS_URL: redis.url,
+    SPOOL_DIR: join(folder, 'spool'),
+    LEDGER_FILE: ledger,
+    LOG_LEVEL: 'warn',
+    RATE_LIMIT_RPM: '1000000',
+    KEY_RATE_LIMIT_RPM: '1000000',
+    ...env,
+  }
+  const bffs: Service[] = []
+  try {
+    // One after the other: a busy machine takes long enough for one.
+    for (let i = 0; i < processes; i++) bffs.push(await startBff(shared))
+  } catch (error) {
+    await Promise.all([redis.stop(), vendor.stop(), ...bffs.map((bff) => bff.stop())])
+    throw error
+  }
+  const client = new Redis(redis.url)
+  client.on('error', () => {})
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
+  return {
+    redis,
+    direct: client,
+    vendor,
+    bffs,
+    records: () => readLedger(ledger),
+    chat: (n, fate, options = {}) => chat(agent, bffs[n % bffs.length]!, fate, options),
+    stop: async () => {
+      await Promise.all(bffs.map((bff) => bff.stop()))
+      client.disconnect()
+      await Promise.all([redis.stop(), vendor.stop(), agent.destroy()])
+    },
+  }
+}
+
+function readLedger(file: string): LedgerLine[] {
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line) as LedgerLine)
+}
+
+async function chat(
+  agent: Agent,
+  bff: Service,
+  fate: Fate,
+  { user, signal }: { user?: string; signal?: AbortSignal },
+): Promise<Outcome> {
+  try {
+    const stream = fate.endsWith('stream')
+    const body = JSON.stringify({
+      model: 'openai/gpt-x',
+      stream,
+      user,
+      messages: [{ role: 'user', content: `fate:${fate}` }],
+    })
+    const response = await request(`${bff.origin}/v1/chat/completions`, {
+      dispatcher: agent,
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+      body,
+      ...(signal && { signal }),
+    })
+    const id = String(response.headers['x-ferry-request-id'])
+    const text = await response.body.text().catch((error: Error) => `cut: ${error.message}`)
+    return { status: response.statusCode, id, text }
+  } catch {
+    return { status: 0, id: '', text: '' }
+  }
+}
+
+/** A counter over all days. */
+export async function counted(direct: Redis, field: string): Promise<number> {
+  const keys = await direct.keys('ferry:*:key:app:day:*')
+  const values = await Promise.all(keys.map((key) => direct.hget(key, field)))
+  return values.reduce((sum, value) => sum + Number(value ?? 0), 0)
+}
+
+/** Waits until no call holds a reservation. */
+export function nothingHeld(direct: Redis, timeoutMs: number): Promise<void> {
+  const none = async (): Promise<boolean> => (await direct.keys('ferry:*:leases')).length === 0
+  return eventually('no reservation is left', none, timeoutMs)
+}
+
+/** A metric’s sum over its labels. */
+export async function metric(bff: Service, name: string): Promise<number> {
+  const page = await (await fetch(`http://127.0.0.1:${bff.metricsPort}/metrics`)).text()
+  const lines = page.split('\n').filter((line) => line.startsWith(name))
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
