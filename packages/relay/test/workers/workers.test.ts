@@ -79,8 +79,8 @@ describe('RELAY_WORKERS', { timeout: 30_000 }, () => {
         .sort(),
     ).toEqual([0, 1])
     expect(new Set(workers().map(({ pid }) => pid)).size).toBe(2)
-    await eventually('their access lines', () => events('request').length === 8)
-    expect(await served()).toBe(8)
+    await eventually('their access lines', () => events('request').length === 8, 10_000)
+    await eventually('8 requests counted', async () => (await served()) === 8, 10_000)
     const page = await metrics()
     expect(page).toContain('relay_workers_running 2')
     expect(page).toContain('relay_worker_restarts_total 0')
@@ -89,10 +89,10 @@ describe('RELAY_WORKERS', { timeout: 30_000 }, () => {
 
   it('are started again when one crashes, which is counted; its counts stay', async () => {
     for (let i = 0; i < 6; i++) await call(i % 2)
-    expect(await served()).toBe(6)
+    await eventually('6 requests counted', async () => (await served()) === 6, 10_000)
     const victim = workers().find(({ worker }) => worker === 1)
     process.kill(victim?.pid ?? 0, 'SIGKILL')
-    await eventually('the log', () => events('worker_ended').length === 1)
+    await eventually('the log', () => events('worker_ended').length === 1, 10_000)
     expect(events('worker_ended')[0]).toMatchObject({
       worker: 1,
       pid: victim?.pid,
@@ -100,9 +100,9 @@ describe('RELAY_WORKERS', { timeout: 30_000 }, () => {
       restartInMs: 500,
     })
     expect([await call(0), await call(0)]).toEqual([200, 200])
-    expect(await served()).toBeGreaterThanOrEqual(8)
+    await eventually('8 requests counted', async () => (await served()) === 8, 10_000)
     await eventually('the new worker', async () => (await call(1)) === 200, 10_000)
-    expect(await served()).toBe(9)
+    await eventually('9 requests counted', async () => (await served()) === 9, 10_000)
     expect(await metrics()).toContain('relay_worker_restarts_total 1')
   })
 
@@ -110,7 +110,7 @@ describe('RELAY_WORKERS', { timeout: 30_000 }, () => {
     for (const restartInMs of [500, 1000]) {
       const [{ length }, started] = [events('worker_ended'), workers().length]
       process.kill(workers().findLast(({ worker }) => worker === 1)?.pid ?? 0, 'SIGKILL')
-      await eventually('the log', () => events('worker_ended').length > length)
+      await eventually('the log', () => events('worker_ended').length > length, 10_000)
       expect(events('worker_ended').at(-1)).toMatchObject({ worker: 1, restartInMs })
       await eventually('the new worker', async () => (await call(1)) === 200, 10_000)
       await eventually('its word', () => workers().length > started)
