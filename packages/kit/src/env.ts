@@ -200,9 +200,12 @@ function parseNamedSecret(text: string, index: number): NamedSecret {
   const [, name = '', secret = ''] = /^([A-Za-z0-9._-]{1,64}):(.*)$/.exec(text) ?? []
   if (name === '') throw new Error(`must be name:secret pairs with commas (entry ${index + 1} is not)`)
   if (secret.length < MIN_SECRET_LENGTH) {
-    throw new Error(`has a secret shorter than ${MIN_SECRET_LENGTH} characters for "${name}"; try \`openssl rand -hex 24\``)
+    throw new Error(
+      `has a secret shorter than ${MIN_SECRET_LENGTH} characters for "${name}"; try \`openssl rand -hex 24\``,
+    )
   }
-  if (!/^[\x21-\x7e]+$/.test(secret)) throw new Error(`has characters in the secret of "${name}" that HTTP headers do not carry`)
+  if (!/^[\x21-\x7e]+$/.test(secret))
+    throw new Error(`has characters in the secret of "${name}" that HTTP headers do not carry`)
   return { name, secret }
 }
 

@@ -19,6 +19,7 @@ function startFaults(error: unknown): readonly string[] {
   const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string }
   if (code === 'EADDRINUSE') return [`port ${port} is in use: stop the process that listens there, or set another port`]
   if (code === 'EACCES' && port !== undefined) return [`port ${port} needs root: choose one above 1023`]
-  if (code === 'EADDRNOTAVAIL') return [`HOST ${address} is no address of this machine: set HOST to one that is, or 0.0.0.0`]
+  if (code === 'EADDRNOTAVAIL')
+    return [`HOST ${address} is no address of this machine: set HOST to one that is, or 0.0.0.0`]
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }
