@@ -1,5 +1,6 @@
 import { Call } from './call.ts'
 import { type Chat, createChat } from './chat.ts'
+import { withOptions } from './client-options.ts'
 import { type Conversation, type ConversationParams, createConversation } from './conversation.ts'
 import { type EmbeddingsParams, type EmbeddingsResult, embed } from './embeddings.ts'
 import { FerryError } from './errors.ts'
@@ -60,7 +61,7 @@ export interface Ferry {
 export function createFerry(options: FerryOptions): Ferry {
   const settings = clientSettings(options)
   const chat = createChat(settings)
-  return {
+  const ferry: Ferry = {
     chat,
     conversation: (params) => createConversation(chat.run.stream, params),
     native: (path, init) => callNative(settings, path, init),
@@ -68,6 +69,7 @@ export function createFerry(options: FerryOptions): Ferry {
     embeddings: (params, call) => embed(settings, params, call),
     usage: (params, call) => reportUsage(settings, params, call),
   }
+  return withOptions(ferry, options)
 }
 
 async function listModels(settings: Settings, options?: CallOptions): Promise<readonly Model[]> {

@@ -1,7 +1,10 @@
 import { GoogleGenAI, type GoogleGenAIOptions } from '@google/genai'
-import { aim, type NativeTarget } from './native.ts'
+import { aim, type NativeTarget } from './aim.ts'
+import type { Ferry } from './client.ts'
 
-export type { NativeTarget } from './native.ts'
+export type { NativeTarget } from './aim.ts'
+
+const CLIENT = { vendor: 'gemini', keyHeader: 'x-goog-api-key', takesFetch: true }
 
 /**
  * Google's official client `@google/genai`, aimed at a BFF or a relay: the Gemini API in all its parts. For the older
@@ -9,14 +12,15 @@ export type { NativeTarget } from './native.ts'
  *
  * It goes on reading after a `break`: pass `config.abortSignal` and abort it, or the model writes, and bills, to the end.
  *
+ * @param target Your `Ferry`, or an address with a key.
  * @param options Options of the client itself; they win.
  *
  * @example
  * const client = gemini({ baseURL: 'https://llm.example.cn', apiKey: process.env.FERRY_API_KEY })
  * const { text } = await client.models.generateContent({ model: 'gemini-3-flash', contents: '你好' })
  */
-export function gemini(target: NativeTarget, options: GoogleGenAIOptions = {}): GoogleGenAI {
-  const { baseURL, apiKey, headers, fetch } = aim('gemini', target, 'x-goog-api-key')
+export function gemini(target: Ferry | NativeTarget, options: GoogleGenAIOptions = {}): GoogleGenAI {
+  const { baseURL, apiKey, headers, fetch } = aim(CLIENT, target)
   const { httpOptions, ...rest } = options
   return new GoogleGenAI({
     apiKey,

@@ -5,9 +5,12 @@ import {
   type ModelParams,
   type RequestOptions,
 } from '@google/generative-ai'
-import { aim, type NativeTarget } from './native.ts'
+import { aim, type NativeTarget } from './aim.ts'
+import type { Ferry } from './client.ts'
 
-export type { NativeTarget } from './native.ts'
+export type { NativeTarget } from './aim.ts'
+
+const CLIENT = { vendor: 'gemini', keyHeader: 'x-goog-api-key', takesFetch: false }
 
 /**
  * Google's older client `@google/generative-ai`, aimed at a BFF or a relay.
@@ -16,14 +19,13 @@ export type { NativeTarget } from './native.ts'
  * relay a connection that breaks loses the answer. It swallows errors in the middle of a stream. Prefer
  * `@llm-ferry/sdk/gemini`.
  *
- * Throws a TypeError when `target` has a `fetch` or a function as `apiKey`.
+ * Throws a TypeError when the target has a `fetch` of its own or a function as `apiKey`.
  *
  * @example
  * const model = generativeAI({ baseURL: 'https://llm.example.cn', apiKey }).getGenerativeModel({ model: 'gemini-3-flash' })
  */
-export function generativeAI(target: NativeTarget): GoogleGenerativeAI {
-  const { baseURL, apiKey, headers, fetch } = aim('gemini', target, 'x-goog-api-key')
-  if (fetch) throw new TypeError('@google/generative-ai takes neither a fetch nor a key that changes; use `gemini`.')
+export function generativeAI(target: Ferry | NativeTarget): GoogleGenerativeAI {
+  const { baseURL, apiKey, headers } = aim(CLIENT, target)
   return new AimedGenerativeAI(apiKey, { baseUrl: baseURL, customHeaders: headers })
 }
 

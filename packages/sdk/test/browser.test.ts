@@ -35,7 +35,15 @@ it.each([
   ['gemini.ts', '@google/genai'],
   ['generative-ai.ts', '@google/generative-ai'],
 ])('%s imports its vendor’s client alone', (entry, name) => {
-  expect(packagesOf(entry)).toEqual([name])
+  const code = packagesOf(entry).filter((imported) => imported !== '#link')
+  expect(code).toEqual([name])
+})
+
+it('the link stays out of everything that does not run in Node', () => {
+  const manifest = JSON.parse(readFileSync(join(src, '..', 'package.json'), 'utf8'))
+  const { node: _, ...elsewhere } = manifest.imports['#link']
+  expect(new Set(Object.values(elsewhere))).toEqual(new Set(['./dist/no-link.js']))
+  expect(packagesOf('no-link.ts')).toEqual([])
 })
 
 it('the client names nothing that only Node has', () => {

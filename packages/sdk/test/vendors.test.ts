@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import type { NativeTarget } from '../src/aim.ts'
 import { anthropic } from '../src/anthropic.ts'
 import { gemini } from '../src/gemini.ts'
 import { generativeAI } from '../src/generative-ai.ts'
-import { createFerry } from '../src/index.ts'
-import type { NativeTarget } from '../src/native.ts'
+import { createFerry, type Ferry } from '../src/index.ts'
 import { openai } from '../src/openai.ts'
 import { startServer } from './support/server.ts'
 import { answerJson, messages } from './support/wire.ts'
 
 const model = 'm'
-const CLIENTS: Record<string, (target: NativeTarget) => Promise<unknown>> = {
+const CLIENTS: Record<string, (target: Ferry | NativeTarget) => Promise<unknown>> = {
   openai: (target) => openai(target).chat.completions.create({ model, messages }),
   anthropic: (target) => anthropic(target).messages.create({ model, max_tokens: 9, messages }),
   gemini: (target) => gemini(target).models.generateContent({ model, contents: '你好' }),
@@ -64,14 +64,26 @@ describe.each(Object.entries(CLIENTS))('%s', (name, call) => {
 })
 
 it('the older Google client says that it takes no fetch', () => {
-  expect(() => generativeAI({ baseURL: 'http://localhost', apiKey: () => 'key' })).toThrow(/use `gemini`/)
+  expect(() => generativeAI({ baseURL: 'http://localhost', apiKey: () => 'key' })).toThrow(
+    /use `@llm-ferry\/sdk\/gemini`/,
+  )
 })
 
 it('a relay repeats nothing, so the client’s own retries stay on', async () => {
   const headers = { 'retry-after-ms': '1' }
   const server = await startServer((_, response) => answerJson(response, 503, { error: { message: 'busy' } }, headers))
-  await expect(CLIENTS.openai!({ baseURL: server.url, apiKey: 'key', via: 'relay' })).rejects.toThrow()
+  await expect(CLIENTS.openai!({ baseURL: server.url, apiKey: 'key', via: 'relay', durable: false })).rejects.toThrow()
   expect(server.received).toHaveLength(3)
+})
+
+it.each(Object.entries(CLIENTS))('%s is aimed by a Ferry as well', async (name, call) => {
+  const server = await startServer((_, response) => answerJson(response, 200, { content: [], choices: [] }))
+  await call(createFerry({ baseURL: server.url, apiKey: 'key', user: '张三', timeoutMs: 5_000 }))
+  const [keyHeader, key] = KEY_HEADERS[name]!
+  expect(server.received[0]).toMatchObject({
+    path: PATHS[name],
+    headers: { [keyHeader]: key, 'x-ferry-user': '%E5%BC%A0%E4%B8%89', 'x-ferry-timeout-ms': '5000' },
+  })
 })
 
 describe('ferry.native', () => {
