@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { ChatChunk, FerryError } from '@llm-ferry/sdk'
 import type { Context } from './context.ts'
+import { wireText } from './dispatch/wire-text.ts'
 import { errorBody } from './error-body.ts'
 
 /**
@@ -49,7 +50,7 @@ export class EventStream {
     if (chunks.length === 0) return
     this.#stopHeartbeat()
     let text = ''
-    for (const chunk of chunks) text += `data: ${JSON.stringify(chunk)}\n\n`
+    for (const chunk of chunks) text += `data: ${wireText(chunk)}\n\n`
     if (!this.#response.write(text)) await once(this.#response, 'drain', { signal })
   }
 

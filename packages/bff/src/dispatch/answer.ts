@@ -4,6 +4,7 @@ import type { Exchange, OutgoingRequest, Transport } from '../transport.ts'
 import type { StreamMapper, WireRequest } from '../vendors/vendor.ts'
 import { AttemptFailure } from './failure.ts'
 import type { ResolvedTarget } from './resolve.ts'
+import { keepWireText } from './wire-text.ts'
 
 /** Largest plain answer that is held, in bytes: images in base64 are the largest there are. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -167,7 +168,10 @@ class EventReader {
   #onEvent(event: { event?: string | undefined; data: string }): void {
     if (this.fault) return
     try {
-      for (const chunk of this.#mapper.event(event)) this.#batch.push(chunk)
+      for (const chunk of this.#mapper.event(event)) {
+        this.#batch.push(chunk)
+        if (this.#mapper.verbatim) keepWireText(chunk, event.data)
+      }
     } catch (error) {
       this.fault = isVendorsOwn(error) ? new AttemptFailure(error, 'vendor') : error
     }
