@@ -83,8 +83,8 @@ const firstByte: Measure = {
 
 /** Everything that is measured by turns. */
 export const MEASURES: readonly Measure[] = [
-  json(1),
   json(64),
+  json(1),
   burst('openai'),
   burst('anthropic', { targets: TRANSLATORS, base: 'portkey', rounds: 3 }),
   burst('gemini', { targets: TRANSLATORS, base: 'portkey', rounds: 3 }),

@@ -13,7 +13,7 @@ export interface Result {
 
 /** A target is warm after so many requests or events, or so many runs of a second. */
 const WARMUP_CALLS = 10_000
-const WARMUP_RUNS = 4
+const WARMUP_RUNS = 5
 
 /** Runs a measure by turns, A B C then C B A, so that what the machine does besides meets all targets alike. */
 export async function runRounds(

@@ -231,6 +231,8 @@ int main(int argc, char **argv) {
   prepare_answers();
   struct sockaddr_in address = loopback(atoi(argv[1]));
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  int one = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(listener, (void *)&address, sizeof address) || listen(listener, 8192)) return perror("mock"), 1;
   poller = epoll_create1(0);
   clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
