@@ -10,7 +10,7 @@ import { eventually } from '../testkit/eventually.ts'
 import { type RedisServer, startRedis } from '../testkit/redis.ts'
 import { type Service, startBff } from '../testkit/services.ts'
 
-export const KEY = 'bff-key-of-app-0123456789'
+const KEY = 'bff-key-of-app-0123456789'
 
 /** Tokens that the vendor counts for each of its answers. */
 export const TOKENS = { prompt: 20, completion: 5 } as const
@@ -27,7 +27,7 @@ export interface CountingVendor {
   stop(): Promise<void>
 }
 
-export async function startVendor(): Promise<CountingVendor> {
+async function startVendor(): Promise<CountingVendor> {
   const began = new Map<Fate, number>()
   const server = createServer((incoming, response) => {
     let body = ''

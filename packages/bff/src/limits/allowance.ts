@@ -26,7 +26,7 @@ export function allowances(
 }
 
 /** The one that its caller meets first. */
-export function tightest(all: readonly Allowance[], unit: LimitUnit): Allowance | undefined {
+function tightest(all: readonly Allowance[], unit: LimitUnit): Allowance | undefined {
   return all
     .filter((one) => one.unit === unit)
     .reduce<Allowance | undefined>(

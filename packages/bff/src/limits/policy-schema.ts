@@ -30,7 +30,7 @@ export const limitsSchema: z.ZodType<LimitsText> = z.strictObject({
 })
 
 /** Limits with what the text says in place of what was there. */
-export function overridden(base: LimitPolicy, text: LimitsText | undefined): LimitPolicy {
+function overridden(base: LimitPolicy, text: LimitsText | undefined): LimitPolicy {
   const { usdPerDay, usdPerMonth, ...counts } = text ?? {}
   const costs = { costNanosPerDay: nanos(usdPerDay), costNanosPerMonth: nanos(usdPerMonth) }
   const given = Object.entries({ ...counts, ...costs }).filter(([, value]) => value !== undefined)

@@ -3,7 +3,7 @@ import type { CallToAdmit } from '../../src/limits/limiter.ts'
 import type { LimitPolicy } from '../../src/limits/policy.ts'
 
 /** No limit at all. */
-export const UNLIMITED: LimitPolicy = {
+const UNLIMITED: LimitPolicy = {
   requestsPerMinute: undefined,
   requestsPerDay: undefined,
   keyRequestsPerMinute: undefined,
