@@ -3,7 +3,7 @@ import type { Logger } from '@llm-ferry/kit'
 import Koa from 'koa'
 import type { BffConfig } from './config.ts'
 import type { Context, State } from './context.ts'
-import { createResolver } from './dispatch/resolve.ts'
+import { createResolver, createTargets } from './dispatch/resolve.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPolicies } from './limits/policy-schema.ts'
@@ -18,6 +18,7 @@ import { docs, openApi } from './routes/docs.ts'
 import { health, ready } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
+import { hasNativeChat, type NativeOptions, native, nativeErrorBody, nativePlaces } from './routes/native.ts'
 import { usage } from './routes/usage.ts'
 import type { Store } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -46,7 +47,11 @@ export function createApp(parts: AppParts): Koa<State> {
     prices: createPrices(config.file.prices),
     policyOf: createPolicies(config.limits, config.file.limits, keyLimits),
   }
+  const targetOf = createTargets(config.file)
+  const nativeOptions: NativeOptions = { ...config, ...options, targetOf }
   const known = auth(config.keys)
+  const knownToVendor = auth(config.keys, nativePlaces(targetOf))
+  const vendorErrors = errors(nativeErrorBody(targetOf))
 
   const router = new Router<State, Context>()
   router.get('/health', health())
@@ -59,11 +64,12 @@ export function createApp(parts: AppParts): Koa<State> {
   router.get('/v1/models', known, models(config.file))
   router.get('/v1/usage', known, usage({ store, quotaTimezone: config.quotaTimezone }))
   router.post('/v1/chat/completions', known, chat(options))
-  router.post(
-    '/proxy/:vendor{/v1}/chat/completions',
-    known,
-    chat(options, (context) => context.params.vendor),
-  )
+  const vendorChat = chat(options, (context) => context.params.vendor)
+  router.post('/proxy/:vendor{/v1}/chat/completions', async (context, next) => {
+    if (hasNativeChat(targetOf, context)) await next()
+    else await known(context, () => vendorChat(context, next))
+  })
+  router.all('/proxy/:vendor/*path', vendorErrors, knownToVendor, native(nativeOptions))
 
   const app = new Koa<State>()
   app.use(closeWhileDraining(draining))

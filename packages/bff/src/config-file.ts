@@ -35,9 +35,15 @@ export interface FileConfig {
   readonly prices: ReadonlyMap<string, PriceText>
 }
 
+/** How far a key may go on native routes. */
+export const NATIVE_SCOPES = ['stateless', 'full'] as const
+export type NativeScope = (typeof NATIVE_SCOPES)[number]
+
 /** A key, configured. */
 export interface KeyConfig {
   readonly limits: LimitsText
+  /** What native routes do for it: calls that leave nothing at the vendor, or everything. */
+  readonly native: NativeScope
 }
 
 /** A model, configured. */
@@ -103,7 +109,12 @@ const fileSchema = z.strictObject({
   aliases: z.record(z.string().min(1), z.array(modelIdSchema).min(1)).default({}),
   limits: limitsSchema.default({}),
   prices: z.record(modelIdSchema, priceSchema).default({}),
-  keys: z.record(z.string().min(1), z.strictObject({ limits: limitsSchema.default({}) })).default({}),
+  keys: z
+    .record(
+      z.string().min(1),
+      z.strictObject({ limits: limitsSchema.default({}), native: z.enum(NATIVE_SCOPES).default('stateless') }),
+    )
+    .default({}),
 })
 
 type FileText = z.infer<typeof fileSchema>

@@ -74,6 +74,11 @@ async function vendorFailure(exchange: Exchange, target: ResolvedTarget): Promis
 }
 
 async function readText(exchange: Exchange, signal: AbortSignal | undefined): Promise<string> {
+  return (await readWhole(exchange, signal)).toString('utf8')
+}
+
+/** The body of an answer that is no stream. @throws {FerryError} when it breaks off or has no end in sight. */
+export async function readWhole(exchange: Exchange, signal: AbortSignal | undefined): Promise<Buffer> {
   const pieces: Uint8Array[] = []
   let size = 0
   try {
@@ -87,7 +92,7 @@ async function readText(exchange: Exchange, signal: AbortSignal | undefined): Pr
   }
   if (size > MAX_ANSWER_BYTES)
     throw new FerryError('upstream_invalid', `The answer is larger than ${MAX_ANSWER_BYTES} bytes`)
-  return Buffer.concat(pieces).toString('utf8')
+  return Buffer.concat(pieces)
 }
 
 function parseJson(text: string): unknown {
@@ -98,7 +103,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function jsonOrText(text: string): unknown {
+export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -107,7 +112,7 @@ function jsonOrText(text: string): unknown {
 }
 
 /** The reason of the one who ended it, else: the answer broke off. */
-function broken(error: unknown, signal: AbortSignal | undefined): Error {
+export function broken(error: unknown, signal: AbortSignal | undefined): Error {
   if (FerryError.is(error) || error instanceof AttemptFailure) return error
   if (signal?.aborted && FerryError.is(signal.reason)) return signal.reason
   return new FerryError('upstream_truncated', 'The answer broke off before its end', { cause: error })
@@ -184,7 +189,7 @@ function isVendorsOwn(error: unknown): error is FerryError {
 }
 
 /** Ends a stream that has gone silent. The time in which the caller reads slowly does not count. */
-class IdleTimer {
+export class IdleTimer {
   readonly signal: AbortSignal
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout

@@ -14,6 +14,23 @@ export interface ResolvedTarget extends Target {
 /** Turns a request's `model` into the targets to try, in order; never empty. */
 export type Resolver = (model: string) => readonly ResolvedTarget[]
 
+/** The target of a vendor and a model by their names; `undefined`: no such vendor. */
+export type Targets = (vendor: string, model: string) => ResolvedTarget | undefined
+
+export function createTargets(
+  { vendors, models }: Pick<FileConfig, 'vendors' | 'models'>,
+  dialects: Readonly<Record<string, VendorAdapter>> = DIALECTS,
+): Targets {
+  const byName = new Map(vendors.map((vendor) => [vendor.name, vendor]))
+  return (vendor, model) => {
+    const config = byName.get(vendor)
+    const adapter = config && dialects[config.dialect]
+    if (!adapter) return undefined
+    const known = models.get(`${vendor}/${model}`)
+    return { vendor, model, config, adapter, maxOutputTokens: known?.maxOutputTokens, timeoutMs: known?.timeoutMs }
+  }
+}
+
 /**
  * A model is `vendor/model`, an alias of the configuration file, or a bare name that a vendor's adapter claims.
  *
@@ -23,15 +40,7 @@ export function createResolver(
   { vendors, models, aliases }: FileConfig,
   dialects: Readonly<Record<string, VendorAdapter>> = DIALECTS,
 ): Resolver {
-  const byName = new Map(vendors.map((vendor) => [vendor.name, vendor]))
-
-  function target(vendor: string, model: string): ResolvedTarget | undefined {
-    const config = byName.get(vendor)
-    const adapter = config && dialects[config.dialect]
-    if (!adapter) return undefined
-    const known = models.get(`${vendor}/${model}`)
-    return { vendor, model, config, adapter, maxOutputTokens: known?.maxOutputTokens, timeoutMs: known?.timeoutMs }
-  }
+  const target = createTargets({ vendors, models }, dialects)
 
   function bare(model: string): ResolvedTarget | undefined {
     const owner = vendors.find(
@@ -48,7 +57,7 @@ export function createResolver(
       : [target(vendor, rest) ?? bare(model)]
     const targets = found.filter((entry) => entry !== undefined)
     if (targets.length > 0) return targets
-    const hint = `write it as vendor/model with one of the vendors ${[...byName.keys()].join(', ')}`
+    const hint = `write it as vendor/model with one of the vendors ${vendors.map(({ name }) => name).join(', ')}`
     throw new FerryError('model_not_found', `No vendor here serves the model "${model}": ${hint}`, { param: 'model' })
   }
 }

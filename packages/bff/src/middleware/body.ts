@@ -17,14 +17,28 @@ const DECODERS = {
  * @throws {FerryError} `request_too_large`, `unsupported_media_type`, `invalid_request`, or `client_closed`.
  */
 export async function readJson(context: Context, maxBytes: number): Promise<unknown> {
+  return (await readJsonBody(context, maxBytes)).value
+}
+
+/** A JSON body in all its forms. */
+export interface JsonBody {
+  /** As it was sent, still compressed where it was. */
+  readonly bytes: Buffer
+  readonly text: string
+  readonly value: unknown
+}
+
+/** Reads a body as {@link readJson} does, and keeps what it was read from. */
+export async function readJsonBody(context: Context, maxBytes: number): Promise<JsonBody> {
   const type = context.request.type
   if (type && !/^application\/(.+\+)?json$/i.test(type)) {
     throw new FerryError('unsupported_media_type', `The body is ${type}: send application/json`)
   }
-  const text = (await decode(context, await readBytes(context, maxBytes), maxBytes)).toString('utf8')
+  const bytes = await readBytes(context, maxBytes)
+  const text = (await decode(context, bytes, maxBytes)).toString('utf8')
   if (text.trim() === '') throw new FerryError('invalid_request', 'The body is empty: send a JSON object')
   try {
-    return JSON.parse(text)
+    return { bytes, text, value: JSON.parse(text) }
   } catch (error) {
     throw new FerryError('invalid_request', `The body is not JSON: ${(error as Error).message}`)
   }

@@ -2,14 +2,18 @@ import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import type { Context, Middleware } from '../context.ts'
 import { errorBody } from '../error-body.ts'
 
-/** Turns what is thrown into the answer, in OpenAI's shape. A fault of ours is logged and told to nobody. */
-export function errors(): Middleware {
+/**
+ * Turns what is thrown into the answer. A fault of ours is logged and told to nobody.
+ *
+ * @param bodyOf words the error. Default: in OpenAI's shape.
+ */
+export function errors(bodyOf: (error: FerryError, context: Context) => object = errorBody): Middleware {
   return async function errors(context, next) {
     try {
       await next()
       if (context.respond !== false) requireRoute(context)
     } catch (thrown) {
-      answerError(context, toFerryError(thrown, context))
+      answerError(context, toFerryError(thrown, context), bodyOf)
     }
   }
 }
@@ -31,12 +35,16 @@ function requireRoute(context: Context): void {
   }
 }
 
-function answerError(context: Context, error: FerryError): void {
+function answerError(
+  context: Context,
+  error: FerryError,
+  bodyOf: (error: FerryError, context: Context) => object,
+): void {
   context.state.facts.error = error.code
   context.status = error.status
   context.set(HEADERS.error, error.code)
   if (error.retryAfterMs !== undefined) context.set('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
   // SDKs repeat 408, 409, 429 and 5xx by themselves; here all repeats that can help have been made.
   if (!error.isRetryable) context.set('x-should-retry', 'false')
-  context.body = errorBody(error)
+  context.body = bodyOf(error, context)
 }

@@ -1,6 +1,6 @@
 import { FerryError } from '@llm-ferry/sdk'
 import { type ChatChunk, type ChatRequest, HEADERS, parseChatRequest } from '@llm-ferry/sdk/schema'
-import type { Caller, Context, Middleware } from '../context.ts'
+import type { Context, Middleware } from '../context.ts'
 import {
   type AnswerHead,
   type AttemptOptions,
@@ -13,25 +13,17 @@ import { toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import { EventStream } from '../event-stream.ts'
-import type { Prices } from '../ledger/prices.ts'
-import { CallAccount, callToAdmit } from '../limits/account.ts'
-import { rateLimitHeaders } from '../limits/allowance.ts'
+import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
-import type { Limits } from '../limits/limits.ts'
 import type { Meter } from '../limits/meter.ts'
-import type { PolicyOf } from '../limits/policy-schema.ts'
-import { LimitRefusal } from '../limits/refusal.ts'
-import { namedUser } from '../middleware/auth.ts'
 import { readJson } from '../middleware/body.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Transport } from '../transport.ts'
+import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
 
-export interface ChatOptions {
+export interface ChatOptions extends AdmissionOptions {
   readonly resolve: Resolver
   readonly transport: Transport
-  readonly limits: Limits
-  readonly policyOf: PolicyOf
-  readonly prices: Prices
   readonly telemetry: Telemetry
   readonly maxBodyBytes: number
   readonly requestTimeoutMs: number
@@ -67,11 +59,12 @@ export function chat(
   return async function chat(context) {
     const request = parseChatRequest(await readJson(context, options.maxBodyBytes))
     const targets = targetsOf(options.resolve, request, vendorOf(context))
-    const { facts, caller } = context.state
+    const { facts } = context.state
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
     facts.stream = request.stream === true
-    const account = await admit(context, options, endUser(context, caller, request), request)
+    const user = endUser(context, request.safety_identifier, request.user)
+    const account = await admit(context, options, user, request)
     const left = leaving(context)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
     const call: Call = { context, request, targets, deadline, account, left }
@@ -83,7 +76,7 @@ export function chat(
       throw failure.error
     } finally {
       deadline.met()
-      await closeAccount(call)
+      await closeAccount(context, account)
     }
   }
 }
@@ -94,50 +87,6 @@ function targetsOf(resolve: Resolver, request: ChatRequest, vendor: string | und
   const [first, ...others] = resolve(name)
   if (first === undefined) throw new FerryError('model_not_found', `No vendor here serves the model "${name}"`)
   return [first, ...others]
-}
-
-function endUser(context: Context, caller: Caller, request: ChatRequest): Caller {
-  if (context.get(HEADERS.user)) return caller
-  const user = namedUser(request.safety_identifier) ?? namedUser(request.user)
-  return user === undefined ? caller : { ...caller, user }
-}
-
-async function admit(
-  context: Context,
-  { limits, policyOf, prices }: ChatOptions,
-  { key, user }: Caller,
-  request: ChatRequest,
-): Promise<CallAccount> {
-  const { requestId: id, facts } = context.state
-  const { vendor = '', model = '' } = facts
-  const applicant = { id, key, user, vendor, model, request }
-  const call = await callToAdmit(applicant, policyOf(key), prices)
-  try {
-    const admission = await limits.admit(call)
-    context.set(rateLimitHeaders(admission.allowances))
-    return new CallAccount(admission, applicant, prices, call.record.at)
-  } catch (error) {
-    if (error instanceof LimitRefusal) context.set(rateLimitHeaders(error.allowances))
-    throw error
-  }
-}
-
-/** Charges what the call used; nobody waits for the store. */
-async function closeAccount({ context, account }: Call): Promise<void> {
-  const { facts, arrivedAt } = context.state
-  const { usage, isEstimated } = await account.close(facts, performance.now() - arrivedAt)
-  facts.promptTokens = usage.prompt_tokens
-  facts.completionTokens = usage.completion_tokens
-  if (isEstimated) facts.estimated = true
-}
-
-/** Fires when the caller goes before its answer has ended. */
-function leaving({ res }: Context): AbortSignal {
-  const controller = new AbortController()
-  res.once('close', () => {
-    if (!res.writableFinished) controller.abort(new FerryError('client_closed', 'The caller left before the answer'))
-  })
-  return controller.signal
 }
 
 function attemptOptions(call: Call, { transport, streamIdleTimeoutMs }: ChatOptions): AttemptOptions {

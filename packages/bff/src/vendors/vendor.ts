@@ -8,6 +8,7 @@ import type {
   Model,
   Usage,
 } from '@llm-ferry/sdk'
+import type { NativeDialect } from './native.ts'
 
 /** What an adapter may know of the target besides the request. */
 export interface Target {
@@ -94,4 +95,6 @@ export interface VendorAdapter {
   error(error: WireError, target: Target): FerryError
   /** Absent: the dialect has no embeddings. */
   readonly embeddings?: EmbeddingsAdapter | undefined
+  /** What the vendor's own SDKs may call. Absent: the dialect has no native routes. */
+  readonly native?: NativeDialect | undefined
 }

@@ -1,6 +1,7 @@
 import type { VendorAdapter } from '../vendor.ts'
 import { claims, models } from './catalog.ts'
 import { mapError } from './error.ts'
+import { native } from './native.ts'
 import { mapRequest } from './request.ts'
 import { mapResponse } from './response.ts'
 import { AnthropicStream } from './stream.ts'
@@ -13,4 +14,5 @@ export const anthropic: VendorAdapter = {
   error: mapError,
   models,
   claims,
+  native,
 }

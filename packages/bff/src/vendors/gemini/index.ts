@@ -2,6 +2,7 @@ import type { VendorAdapter } from '../vendor.ts'
 import { claims, models } from './catalog.ts'
 import { embeddings } from './embeddings.ts'
 import { mapError } from './error.ts'
+import { native } from './native.ts'
 import { mapRequest } from './request.ts'
 import { mapResponse } from './response.ts'
 import { GeminiStream } from './stream.ts'
@@ -15,4 +16,5 @@ export const gemini: VendorAdapter = {
   models,
   claims,
   embeddings,
+  native,
 }

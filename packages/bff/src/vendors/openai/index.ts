@@ -2,6 +2,7 @@ import type { VendorAdapter } from '../vendor.ts'
 import { claims, models } from './catalog.ts'
 import { embeddings } from './embeddings.ts'
 import { mapError } from './error.ts'
+import { native } from './native.ts'
 import { mapRequest } from './request.ts'
 import { mapResponse } from './response.ts'
 import { OpenAiStream } from './stream.ts'
@@ -15,4 +16,5 @@ export const openai: VendorAdapter = {
   models,
   claims,
   embeddings,
+  native,
 }

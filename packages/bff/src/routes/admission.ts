@@ -1,0 +1,76 @@
+import { type ChatRequest, FerryError, HEADERS } from '@llm-ferry/sdk'
+import type { Context } from '../context.ts'
+import type { Prices } from '../ledger/prices.ts'
+import { CallAccount, callToAdmit } from '../limits/account.ts'
+import { rateLimitHeaders } from '../limits/allowance.ts'
+import type { Limits } from '../limits/limits.ts'
+import type { PolicyOf } from '../limits/policy-schema.ts'
+import { LimitRefusal } from '../limits/refusal.ts'
+import { namedUser } from '../middleware/auth.ts'
+
+/** What calls are admitted by. */
+export interface AdmissionOptions {
+  readonly limits: Limits
+  readonly policyOf: PolicyOf
+  readonly prices: Prices
+}
+
+/** The end user of a call: whom the header named, else the first of the names that the body gives, else the key. */
+export function endUser(context: Context, ...named: readonly (string | undefined)[]): string {
+  const { user } = context.state.caller
+  if (context.get(HEADERS.user)) return user
+  return named.map(namedUser).find((name) => name !== undefined) ?? user
+}
+
+/**
+ * Counts the call whose vendor and model the facts name.
+ *
+ * @param isFree for calls that use no tokens: they count as requests alone.
+ * @throws {LimitRefusal}
+ */
+export async function admit(
+  context: Context,
+  { limits, policyOf, prices }: AdmissionOptions,
+  user: string,
+  request: ChatRequest,
+  isFree = false,
+): Promise<CallAccount> {
+  const { requestId: id, facts, caller } = context.state
+  const { vendor = '', model = '' } = facts
+  const applicant = { id, key: caller.key, user, vendor, model, request }
+  const policy = policyOf(caller.key)
+  const call = await callToAdmit(applicant, isFree ? { ...policy, ...UNUSED } : policy, prices)
+  try {
+    const admission = await limits.admit(call)
+    context.set(rateLimitHeaders(admission.allowances))
+    return new CallAccount(admission, applicant, prices, call.record.at)
+  } catch (error) {
+    if (error instanceof LimitRefusal) context.set(rateLimitHeaders(error.allowances))
+    throw error
+  }
+}
+
+const UNUSED = {
+  tokensPerMinute: undefined,
+  tokensPerDay: undefined,
+  costNanosPerDay: undefined,
+  costNanosPerMonth: undefined,
+}
+
+/** Charges what the call used; nobody waits for the store. */
+export async function closeAccount(context: Context, account: CallAccount): Promise<void> {
+  const { facts, arrivedAt } = context.state
+  const { usage, isEstimated } = await account.close(facts, performance.now() - arrivedAt)
+  facts.promptTokens = usage.prompt_tokens
+  facts.completionTokens = usage.completion_tokens
+  if (isEstimated) facts.estimated = true
+}
+
+/** Fires when the caller goes before its answer has ended. */
+export function leaving({ res }: Context): AbortSignal {
+  const controller = new AbortController()
+  res.once('close', () => {
+    if (!res.writableFinished) controller.abort(new FerryError('client_closed', 'The caller left before the answer'))
+  })
+  return controller.signal
+}

@@ -1,0 +1,91 @@
+import type { CredentialPlace } from '@llm-ferry/kit'
+import { FerryError } from '@llm-ferry/sdk'
+import type { FileConfig } from '../config-file.ts'
+import type { Context, Middleware } from '../context.ts'
+import { callTimeoutMs, Deadline, type TimeoutBounds } from '../dispatch/deadline.ts'
+import { toFailure } from '../dispatch/failure.ts'
+import type { ResolvedTarget, Targets } from '../dispatch/resolve.ts'
+import { errorBody } from '../error-body.ts'
+import { PLACES } from '../middleware/auth.ts'
+import { type NativeCallOptions, serveNative, wireDialect } from '../native/call.ts'
+import { nativePath } from '../native/path.ts'
+import { type NativeRequest, readNative } from '../native/request.ts'
+import { isReadOnce } from '../transport.ts'
+import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
+
+export interface NativeOptions extends AdmissionOptions, NativeCallOptions, TimeoutBounds {
+  readonly file: FileConfig
+  readonly targetOf: Targets
+  readonly maxBodyBytes: number
+  readonly maxUploadBytes: number
+}
+
+/** `ALL /proxy/{vendor}/{path}`: the vendor's own interface, for its own SDKs. */
+export function native(options: NativeOptions): Middleware {
+  return async function native(context) {
+    const path = nativePath(context.req.url ?? '')
+    const vendor = options.targetOf(path.vendor, '')
+    if (!vendor) throw new FerryError('vendor_not_found', `No vendor "${path.vendor}" is configured here`)
+    const { facts, caller } = context.state
+    facts.vendor = vendor.vendor
+    const isFull = options.file.keys.get(caller.key)?.native === 'full'
+    const request = await readNative(context, path, vendor, { ...options, isFull })
+    const target = options.targetOf(path.vendor, request.facts.model ?? '') ?? vendor
+    facts.model = target.model
+    facts.stream = request.facts.isStream
+    const isFree = (request.operation?.answer ?? 'free') === 'free'
+    const account = await admit(context, options, endUser(context, request.facts.user), request.asChat, isFree)
+    const left = leaving(context)
+    const deadline = new Deadline(timeoutMs(context, request, target, options), left)
+    try {
+      await serveNative({ context, path, target, request, account, deadline, left }, options)
+    } catch (thrown) {
+      const failure = toFailure(thrown)
+      account.fail(failure)
+      throw failure.error
+    } finally {
+      deadline.met()
+      await closeAccount(context, account)
+    }
+  }
+}
+
+/** An upload's own time is not the vendor's. */
+function timeoutMs(
+  { req }: Context,
+  { outgoing }: NativeRequest,
+  { timeoutMs }: ResolvedTarget,
+  bounds: TimeoutBounds,
+): number {
+  return callTimeoutMs(req.headers, isReadOnce(outgoing) ? bounds.maxRequestTimeoutMs : timeoutMs, bounds)
+}
+
+/** Whether `chat/completions` is the vendor's own; where it is not, it is the normalized chat. */
+export function hasNativeChat(targetOf: Targets, context: Context): boolean {
+  const operations = targetOf(vendorOf(context), '')?.adapter.native?.operations ?? []
+  return operations.some(({ method, path }) => method === 'POST' && path.test('chat/completions'))
+}
+
+/** Words an error as the vendor's own SDKs read it. */
+export function nativeErrorBody(targetOf: Targets): (error: FerryError, context: Context) => object {
+  return (error, context) => {
+    const target = targetOf(vendorOf(context), '')
+    if (!target) return errorBody(error)
+    const { requestId } = context.state
+    const { requestIdHeader, errorBody: write } = wireDialect(target)
+    context.set(requestIdHeader, requestId)
+    if (!context.req.complete) context.set('connection', 'close')
+    const { status, code, message } = error
+    return JSON.parse(write({ status, code, message, requestId })) as object
+  }
+}
+
+/** Where the vendor's SDKs put a key; anywhere for one that is not known. */
+export function nativePlaces(targetOf: Targets): (context: Context) => readonly CredentialPlace[] {
+  return (context) => {
+    const target = targetOf(vendorOf(context), '')
+    return target ? wireDialect(target).credentialPlaces : PLACES
+  }
+}
+
+const vendorOf = ({ params }: Context): string => (params as { vendor?: string }).vendor ?? ''
