@@ -35,9 +35,9 @@ export class Line {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  static async start(target: number, options: LineOptions = {}): Promise<Line> {
+  static async start(target: number, options: LineOptions = {}, port = 0): Promise<Line> {
     const line = new Line(target, options)
-    await new Promise<void>((resolve) => line.#server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => line.#server.listen(port, '127.0.0.1', resolve))
     return line
   }
 

@@ -30,7 +30,7 @@ export async function startRelayHere(vendor: ScriptedVendor, env: ServiceEnv = {
     HOST: '127.0.0.1',
     PORT: '0',
     LINK_HEARTBEAT_MS: '50',
-    EXCHANGE_GRACE_MS: '5000',
+    EXCHANGE_GRACE_MS: '20000',
     EXCHANGE_MARKERS_DIR: folder,
     DRAIN_TIMEOUT_MS: '1',
     ...env,
@@ -40,6 +40,8 @@ export async function startRelayHere(vendor: ScriptedVendor, env: ServiceEnv = {
   return {
     port,
     origin: `http://127.0.0.1:${port}`,
+    /** Takes nothing new from now on, and ends with what runs. */
+    drain: () => relay.stop(),
     async stop() {
       relay.server.closeAllConnections()
       await relay.stop()
@@ -53,7 +55,7 @@ export async function startBorder(options: LineOptions = {}, env: ServiceEnv = {
   const relay = await startRelayHere(vendor, env)
   const line = await Line.start(relay.port, options)
   const open = (): Link =>
-    createLink({ relays: [line.origin], leastSilenceMs: 100, mostSilenceMs: 200, connectMs: 300, graceMs: 4000 })
+    createLink({ relays: [line.origin], leastSilenceMs: 100, mostSilenceMs: 200, connectMs: 300, graceMs: 20_000 })
   answerRightly(vendor)
   const rig: BorderRig = {
     vendor,
@@ -103,12 +105,11 @@ export async function callOverLink(link: Link, dialect: Dialect, streamed: boole
     method: 'POST',
     headers: [name, value, 'content-type', 'application/json'],
     body: Buffer.from(streamed ? dialect.streamBody : dialect.body),
-    affinity: 'test',
     signal,
   })
   const pieces: Uint8Array[] = []
   for await (const piece of answer.body) pieces.push(piece)
-  return { status: answer.status, body: Buffer.concat(pieces) }
+  return { status: answer.status, relay: answer.relay, body: Buffer.concat(pieces) }
 }
 
 /** What the vendor's body is, uncut. */

@@ -1,9 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
-import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
-import { retryAfterMs } from '@llm-ferry/sdk/schema'
+import { FerryError } from '@llm-ferry/sdk'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
+import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 
@@ -73,32 +72,34 @@ export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_0
     bodyTimeout: 0,
   })
 
-  async function sendToRelays(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange> {
-    let last = new AttemptFailure(new FerryError('upstream_unreachable', 'No relay is configured'), 'unreached')
-    for (const relay of relayUrls) {
-      try {
-        const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
-        const exchange = await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal)
-        return await relayed(exchange, relay)
-      } catch (error) {
-        if (!(error instanceof AttemptFailure) || error.origin !== 'unreached' || isReadOnce(request)) throw error
-        last = error
-      }
-    }
-    throw last
+  const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '')
+
+  async function sendToRelay(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange> {
+    if (border === undefined) throw noRelay()
+    if (isHeld(request)) return border.send(vendor, request, signal)
+    const relay = border.preferredRelay()
+    const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
+    return relayed(await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal), relay.host)
   }
 
   return {
     async send(vendor, request, signal) {
       const versioned = { ...request, path: withVersion(request.path, vendor.version) }
-      if (vendor.route.kind === 'relay') return sendToRelays(vendor, versioned, signal)
+      if (vendor.route.kind === 'relay') return sendToRelay(vendor, versioned, signal)
       const url = `${base(vendor.route.origin)}/${versioned.path}`
       const answer = await sendOnce(dispatcher, url, versioned, keyHeader(vendor, vendor.route.apiKey), signal)
       return { ...answer, relay: undefined }
     },
-    close: () => dispatcher.destroy(),
+    async close() {
+      await Promise.all([border?.close(), dispatcher.destroy()])
+    },
   }
 }
+
+const noRelay = (): AttemptFailure =>
+  new AttemptFailure(new FerryError('upstream_unreachable', 'No relay is configured'), 'unreached')
+
+const isHeld = (request: OutgoingRequest): request is HeldRequest => !isReadOnce(request)
 
 /** Whether the body is gone once it has been sent, or begun. */
 export function isReadOnce({ body }: OutgoingRequest): boolean {
@@ -107,13 +108,6 @@ export function isReadOnce({ body }: OutgoingRequest): boolean {
 
 function base(url: URL): string {
   return url.origin + (url.pathname === '/' ? '' : url.pathname)
-}
-
-/** The credential where the dialect's vendors, and so the relay, look for it. */
-function keyHeader({ dialect }: VendorConfig, credential: string): Record<string, string> {
-  const dialects: Readonly<Record<string, { key: KeyPlacement }>> = DIALECTS
-  const { header, prefix } = dialects[dialect]?.key ?? DIALECTS.openai.key
-  return { [header]: prefix + credential }
 }
 
 /** `v1/chat/completions` under another version, for compatible vendors that count differently. */
@@ -162,28 +156,4 @@ function errorCode(error: unknown): string {
   const inner = error instanceof AggregateError ? error.errors[0] : error
   if (inner instanceof undiciErrors.UndiciError) return inner.code
   return (inner as NodeJS.ErrnoException | undefined)?.code ?? 'unknown error'
-}
-
-/** An error that the relay itself made is no answer of the vendor. */
-async function relayed(answer: Omit<Exchange, 'relay'>, relay: URL): Promise<Exchange> {
-  const code = answer.headers[HEADERS.error]
-  if (typeof code !== 'string') return { ...answer, relay: relay.host }
-  await discard(answer.body)
-  const options = { status: answer.status, retryAfterMs: retryAfterMs((name) => answer.headers[name]?.toString()) }
-  const message = `The relay ${relay.host} answered ${answer.status} (${code})`
-  const known = isErrorCode(code) ? code : 'upstream_invalid'
-  // Our token at the relay is the operator's, not the caller's: 401 would blame the wrong side.
-  const error =
-    known === 'authentication_failed'
-      ? new FerryError('upstream_unreachable', `${message}: RELAY_TOKEN is not among its tokens`, { retryable: false })
-      : new FerryError(known, message, options)
-  throw new AttemptFailure(error, answer.headers[HEADERS.reached] === 'no' ? 'unreached' : 'unknown')
-}
-
-async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const _ of body);
-  } catch {
-    // The error being reported is the one in the head.
-  }
 }

@@ -22,8 +22,8 @@ export interface LinkRequest {
   /** Names and values alternating, the relay token where the vendor's SDK puts its key. */
   readonly headers: readonly string[]
   readonly body: Buffer
-  /** What a proxy in front of several relay processes hashes; see `affinityOf`. */
-  readonly affinity: string
+  /** What a proxy in front of several relay processes hashes. Default: something new, which spreads requests evenly. */
+  readonly affinity?: string | undefined
   /** Whose request it is, beyond the relay token. */
   readonly scope?: string | undefined
   /** Ends it: the vendor's call is cancelled. */
@@ -34,6 +34,8 @@ export interface LinkRequest {
 const SMALL_BODY_BYTES = 16_384
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
+/** The longest pause while the relay answers, and only its answers are cut. */
+const LONGEST_PAUSE_IN_CONTACT_MS = 500
 /** How often all relays are tried before a request that has reached none is given up. */
 const ROUNDS = 3
 
@@ -61,9 +63,13 @@ export class DurableCall {
   #isClaimed = false
   /** It may hold it: a carrier broke after it had brought the whole request. */
   #isDoubtful = false
+  /** The body goes along only where the relay has asked for it. */
+  #mustAsk = false
   /** It has said that it does not hold it, and waits for the body. */
   #isWanted = false
   #lastContact = performance.now()
+  /** The last carrier was accepted. */
+  #isInContact = false
   /** Carriers in a row that brought neither head nor bytes. */
   #vain = 0
   #wasSent = false
@@ -79,7 +85,7 @@ export class DurableCall {
     this.#pool = pool
     this.#digest = hash('sha256', request.body)
     this.#id = newExchangeId(request.affinity)
-    this.#relay = pool.pick(this.#tried) as Relay
+    this.#relay = pool.preferred
     this.#queue = new ByteQueue({
       pause: () => this.#pause(),
       resume: () => this.#unpause(),
@@ -97,6 +103,7 @@ export class DurableCall {
   async #run(): Promise<void> {
     while (!this.#isOver) {
       this.#vain++
+      this.#isInContact = false
       const end = await this.#carry()
       // Only now, when the connection is free to bring it.
       if (this.#isComplete) void this.#end(1)
@@ -111,7 +118,8 @@ export class DurableCall {
   #carry(): Promise<CarrierEnd> {
     const { method, path, body } = this.#request
     const relay = this.#relay
-    const sends = !this.#isClaimed && (!this.#isDoubtful || this.#isWanted || body.length <= SMALL_BODY_BYTES)
+    const mayRepeat = body.length <= SMALL_BODY_BYTES && !this.#mustAsk
+    const sends = !this.#isClaimed && (!this.#isDoubtful || this.#isWanted || mayRepeat)
     let sentAt = 0
     return new Promise((resolve) => {
       const silence = new SilenceWatch(() => this.#carrier?.close(new Error('the connection is silent')))
@@ -133,6 +141,7 @@ export class DurableCall {
         onContact: () => silence.heard(),
         onAccepted: (heartbeatMs) => {
           this.#isClaimed = true
+          this.#isInContact = true
           this.#lastContact = performance.now()
           if (!sends || body.length <= SMALL_BODY_BYTES) relay.roundTrips.add(performance.now() - sentAt)
           silence.allow(heartbeatMs + relay.roundTrips.slackMs)
@@ -204,7 +213,7 @@ export class DurableCall {
     const code = headerOf(headers, HEADERS.error)
     const wasReached = headerOf(headers, HEADERS.reached) !== 'no'
     if (code === undefined || !isErrorCode(code)) {
-      this.#closed(true)
+      this.#foreign(status)
       return
     }
     if (code === 'not_found' && !wasReached && this.#isDoubtful && !this.#isClaimed) {
@@ -217,6 +226,14 @@ export class DurableCall {
     }
     if (this.#hasHead) this.#fail(new FerryError(code, `The relay answered ${status} to a resume.`))
     else this.#settle({ status, reason: '', headers, body: once(body), relay: this.#relay.url.host })
+  }
+
+  /** An answer of a proxy in front of the relay, or of a hop that knows nothing of the link. */
+  #foreign(status: number): void {
+    // Whoever does not know the link would take a body for a new request.
+    this.#mustAsk = true
+    if (status >= 500) this.#closed(true)
+    else this.#fail(new FerryError('upstream_invalid', `What answered with ${status} does not speak the border link.`))
   }
 
   /** Whether the vendor has certainly not seen the request, and will not. */
@@ -233,11 +250,11 @@ export class DurableCall {
   /** Takes the next relay, all of them in turn for some rounds; false when none is left. */
   #move(): boolean {
     this.#tried.add(this.#relay)
-    let next = this.#pool.pick(this.#tried)
+    let next = this.#pool.after(this.#tried)
     if (next === undefined && this.#round < ROUNDS) {
       this.#round++
       this.#tried.clear()
-      next = this.#pool.pick(this.#tried)
+      next = this.#pool.after(this.#tried)
     }
     if (next === undefined) return false
     this.#relay = next
@@ -258,7 +275,8 @@ export class DurableCall {
 
   async #pauseBeforeNext(): Promise<void> {
     if (this.#vain <= 1) return
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#vain - 2, 10))
+    const longestMs = this.#isInContact ? LONGEST_PAUSE_IN_CONTACT_MS : LONGEST_PAUSE_MS
+    const pauseMs = Math.min(longestMs, FIRST_PAUSE_MS * 2 ** Math.min(this.#vain - 2, 10))
     await sleep(pauseMs * (0.5 + Math.random() / 2))
   }
 

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import { headerOf, type LinkAnswer } from './answers.ts'
+import type { LinkAnswer } from './answers.ts'
 import type { LinkRequest } from './call.ts'
-import { affinityOf } from './exchange-id.ts'
 
 /** The `fetch` that the vendors' SDKs call. */
 export type LinkFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
@@ -21,23 +20,33 @@ const DECODERS = { gzip: createGunzip, deflate: createInflate, br: createBrotliD
  * as do requests to anywhere else.
  */
 export function createLinkFetch({ bases, request }: FetchOptions): LinkFetch {
+  // Whoever puts this one in the global one's place must not make it call itself.
+  const plainFetch = globalThis.fetch
   return async (input, init = {}) => {
-    const url = new URL(input instanceof Request ? input.url : input)
-    const path = pathBelow(bases, url)
-    const body = bytesOf(init.body)
-    if (path === undefined || input instanceof Request || body === undefined) return fetch(input, init)
-    const headers = headersOf(init.headers)
-    return toResponse(
-      await request({
-        path,
-        method: (init.method ?? 'GET').toUpperCase(),
-        headers,
-        body,
-        affinity: affinityOf(credentialOf(headers)),
-        signal: init.signal ?? undefined,
-      }),
-    )
+    const path = pathBelow(bases, new URL(input instanceof Request ? input.url : input))
+    const asked = path === undefined ? undefined : await heldRequest(path, input, init)
+    return asked === undefined ? plainFetch(input, init) : toResponse(await request(asked))
   }
+}
+
+/** The request with its body in hand; undefined when that would have to be gathered first. */
+async function heldRequest(
+  path: string,
+  input: string | URL | Request,
+  init: RequestInit,
+): Promise<LinkRequest | undefined> {
+  const given = input instanceof Request ? new Request(input, init) : init
+  const body = input instanceof Request ? await textOf(given as Request) : bytesOf(init.body)
+  if (body === undefined) return undefined
+  const method = (given.method ?? 'GET').toUpperCase()
+  return { path, method, headers: headersOf(given.headers), body, signal: given.signal ?? undefined }
+}
+
+/** The body of a Request that holds text, or none. */
+async function textOf(request: Request): Promise<Buffer | undefined> {
+  const type = request.headers.get('content-type') ?? ''
+  if (request.body !== null && !/json|^text\//.test(type)) return undefined
+  return Buffer.from(await request.clone().arrayBuffer())
 }
 
 /** Path and query below the base URL that this one belongs to. */
@@ -63,9 +72,6 @@ function headersOf(init: RequestInit['headers']): string[] {
   if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
   return [...headers].flat()
 }
-
-const credentialOf = (headers: readonly string[]): string =>
-  ['authorization', 'x-api-key', 'x-goog-api-key'].map((name) => headerOf(headers, name) ?? '').join('\n')
 
 /** The answer as `fetch` gives it: decoded, with a body that fails when the answer breaks off. */
 function toResponse({ status, reason, headers, body }: LinkAnswer): Response {

@@ -1,6 +1,5 @@
 export type { LinkAnswer } from './answers.ts'
 export type { LinkRequest } from './call.ts'
-export { affinityOf } from './exchange-id.ts'
 export type { LinkFetch } from './fetch.ts'
 export { createLink, type Link } from './link.ts'
 export type { LinkOptions } from './options.ts'

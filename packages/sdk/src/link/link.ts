@@ -13,6 +13,8 @@ export interface Link {
   request(request: LinkRequest): Promise<LinkAnswer>
   /** The same as a `fetch`, for the vendors' SDKs: `new OpenAI({ baseURL: RELAY + '/proxy/openai/v1', fetch: link.fetch })`. */
   readonly fetch: LinkFetch
+  /** Base URL of the relay that the next request would take, for what cannot be sent over the link. */
+  preferredRelay(): URL
   /** Cuts every connection. */
   close(): Promise<void>
 }
@@ -29,6 +31,7 @@ export function createLink(options: LinkOptions): Link {
   return {
     request,
     fetch: createLinkFetch({ bases: settings.relays.flat(), request }),
+    preferredRelay: () => pool.preferred.url,
     close: () => pool.close(),
   }
 }

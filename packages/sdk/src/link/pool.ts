@@ -4,13 +4,22 @@ import { Relay } from './relay.ts'
 /** The relays in order of preference. */
 export class RelayPool {
   readonly relays: readonly Relay[]
+  readonly #first: Relay
 
   constructor(settings: LinkSettings) {
-    this.relays = settings.relays.map((addresses) => new Relay(addresses, settings))
+    const [first, ...rest] = settings.relays.map((addresses) => new Relay(addresses, settings))
+    if (first === undefined) throw new TypeError('a link needs at least one relay')
+    this.#first = first
+    this.relays = [first, ...rest]
   }
 
-  /** The relay for a request that none of `tried` could take: the first that is well, else the first at all. */
-  pick(tried: ReadonlySet<Relay>): Relay | undefined {
+  /** The relay for a new request: the first that is well, else the first at all. */
+  get preferred(): Relay {
+    return this.relays.find(({ isWell }) => isWell) ?? this.#first
+  }
+
+  /** The relay for a request that none of `tried` could take. */
+  after(tried: ReadonlySet<Relay>): Relay | undefined {
     const left = this.relays.filter((relay) => !tried.has(relay))
     return left.find(({ isWell }) => isWell) ?? left[0]
   }

@@ -37,7 +37,7 @@ const TYPE = { head: 1, data: 2, heartbeat: 3, end: 4, abort: 5 } as const
 /** Bytes before a frame's payload: one of type, three of length. */
 const PREFIX = 4
 
-/** Largest payload. A frame counts only when it is whole, so a large one would be lost whole. */
+/** Largest payload. */
 export const MAX_FRAME_BYTES = 1 << 20
 
 /** Bytes that are no frames. */
@@ -64,12 +64,17 @@ export const encodeFrame = {
   abort: (abort: AbortFrame): Buffer => json(TYPE.abort, abort),
 } as const
 
-/** Cuts a byte stream into frames, wherever its pieces begin and end. */
+/**
+ * Cuts a byte stream into frames, wherever its pieces begin and end. Data is given on as it comes, in as many pieces: what
+ * a connection brought before it broke need not come again.
+ */
 export class FrameDecoder {
   #rest: Buffer = Buffer.alloc(0)
+  /** Bytes of a data frame that have still to come. */
+  #dataLeft = 0
 
   /**
-   * The frames that this piece completes.
+   * The frames that this piece completes, and the data that it brings.
    *
    * @throws {FrameError} for what is no frame; nothing after it can be read.
    */
@@ -77,27 +82,42 @@ export class FrameDecoder {
     const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece])
     const frames: Frame[] = []
     let at = 0
-    while (bytes.length - at >= PREFIX) {
-      const end = at + PREFIX + payloadLength(bytes, at)
-      if (end > bytes.length) break
-      frames.push(decode(bytes[at] ?? 0, bytes.subarray(at + PREFIX, end)))
-      at = end
-    }
+    for (let used = -1; used !== 0; at += used) used = this.#take(bytes.subarray(at), frames)
     this.#rest = bytes.subarray(at)
     return frames
   }
+
+  /** Reads one thing from the front and returns its length; 0 when more bytes are needed. */
+  #take(bytes: Buffer, frames: Frame[]): number {
+    if (this.#dataLeft > 0) return this.#takeData(bytes, frames)
+    if (bytes.length < PREFIX) return 0
+    const length = payloadLength(bytes)
+    if (bytes[0] === TYPE.data) {
+      this.#dataLeft = length
+      return PREFIX
+    }
+    const end = PREFIX + length
+    if (end > bytes.length) return 0
+    frames.push(decode(bytes[0] ?? 0, bytes.subarray(PREFIX, end)))
+    return end
+  }
+
+  #takeData(bytes: Buffer, frames: Frame[]): number {
+    const data = bytes.subarray(0, this.#dataLeft)
+    if (data.length > 0) frames.push({ type: 'data', bytes: data })
+    this.#dataLeft -= data.length
+    return data.length
+  }
 }
 
-function payloadLength(bytes: Buffer, at: number): number {
-  const length = bytes.readUIntBE(at + 1, 3)
+function payloadLength(bytes: Buffer): number {
+  const length = bytes.readUIntBE(1, 3)
   if (length > MAX_FRAME_BYTES) throw new FrameError(`a frame claims ${length} bytes`)
   return length
 }
 
 function decode(type: number, payload: Buffer): Frame {
   switch (type) {
-    case TYPE.data:
-      return { type: 'data', bytes: payload }
     case TYPE.heartbeat:
       return { type: 'heartbeat' }
     case TYPE.head:

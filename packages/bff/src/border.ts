@@ -1,0 +1,96 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
+import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
+import { createLink, type LinkAnswer } from '@llm-ferry/sdk/link'
+import { retryAfterMs } from '@llm-ferry/sdk/schema'
+import type { VendorConfig } from './config-file.ts'
+import { AttemptFailure } from './dispatch/failure.ts'
+import type { Exchange, OutgoingRequest } from './transport.ts'
+
+/** The way to vendors that are overseas. */
+export interface Border {
+  /** Sends a request whose body is held; a connection that breaks costs time only. @throws {AttemptFailure} */
+  send(vendor: VendorConfig, request: HeldRequest, signal: AbortSignal): Promise<Exchange>
+  /** Where a request whose body can be sent only once should go. */
+  preferredRelay(): URL
+  close(): Promise<void>
+}
+
+/** A request that can be sent again. */
+export interface HeldRequest extends OutgoingRequest {
+  readonly body: string | Uint8Array | undefined
+}
+
+/** The border link to the relays, in order of preference. */
+export function createBorder(relays: readonly URL[], relayToken: string): Border {
+  const link = createLink({ relays })
+  return {
+    async send(vendor, request, signal) {
+      const path = `/proxy/${vendor.name}/${request.path}`
+      const headers = flat({ ...request.headers, ...keyHeader(vendor, relayToken) })
+      const body = Buffer.from(request.body ?? '')
+      const answer = await link.request({ path, method: request.method, headers, body, signal }).catch((error) => {
+        throw left(error)
+      })
+      return relayed({ ...answer, headers: incoming(answer) }, answer.relay)
+    },
+    preferredRelay: () => link.preferredRelay(),
+    close: () => link.close(),
+  }
+}
+
+/** The link rejects for nothing but its signal. */
+function left(reason: unknown): AttemptFailure {
+  const error = FerryError.is(reason) ? reason : new FerryError('client_closed', 'The caller left.', { cause: reason })
+  return new AttemptFailure(error, 'unknown')
+}
+
+/** The credential where the dialect's vendors, and so the relay, look for it. */
+export function keyHeader({ dialect }: VendorConfig, credential: string): Record<string, string> {
+  const dialects: Readonly<Record<string, { key: KeyPlacement }>> = DIALECTS
+  const { header, prefix } = dialects[dialect]?.key ?? DIALECTS.openai.key
+  return { [header]: prefix + credential }
+}
+
+function flat(headers: Readonly<Record<string, string | string[]>>): string[] {
+  return Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]))
+}
+
+function incoming({ headers }: LinkAnswer): IncomingHttpHeaders {
+  const merged: Record<string, string> = {}
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = (headers[i] ?? '').toLowerCase()
+    const former = merged[name]
+    merged[name] = former === undefined ? (headers[i + 1] ?? '') : `${former}, ${headers[i + 1]}`
+  }
+  return merged
+}
+
+/**
+ * An answer that came through a relay. An error that the relay or the link itself made is no answer of the vendor.
+ *
+ * @throws {AttemptFailure} for such an error.
+ */
+export async function relayed(answer: Omit<Exchange, 'relay'>, relay: string | undefined): Promise<Exchange> {
+  const code = answer.headers[HEADERS.error]
+  if (typeof code !== 'string') return { ...answer, relay }
+  await discard(answer.body)
+  const options = { status: answer.status, retryAfterMs: retryAfterMs((name) => answer.headers[name]?.toString()) }
+  const message =
+    relay === undefined ? `No relay answered (${code})` : `The relay ${relay} answered ${answer.status} (${code})`
+  const known = isErrorCode(code) ? code : 'upstream_invalid'
+  // Our token at the relay is the operator's, not the caller's: 401 would blame the wrong side.
+  const error =
+    known === 'authentication_failed'
+      ? new FerryError('upstream_unreachable', `${message}: RELAY_TOKEN is not among its tokens`, { retryable: false })
+      : new FerryError(known, message, options)
+  throw new AttemptFailure(error, answer.headers[HEADERS.reached] === 'no' ? 'unreached' : 'unknown')
+}
+
+async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of body);
+  } catch {
+    // The error being reported is the one in the head.
+  }
+}
