@@ -24,7 +24,9 @@ interface Labels {
 type AnyLabel = Labels[UsageBreakdown]
 
 /** A line of a report that was asked for by `By`. */
-export type UsageRowBy<By extends UsageBreakdown> = Required<Pick<UsageRow, Labels[By]>> & Omit<UsageRow, AnyLabel>
+export type UsageRowBy<By extends UsageBreakdown> = {
+  [Label in Labels[By]]: NonNullable<UsageRow[Label]>
+} & Omit<UsageRow, AnyLabel>
 
 /** What a key used. */
 export interface UsageReportBy<By extends UsageBreakdown> extends Omit<UsageReport, 'by' | 'data'> {
