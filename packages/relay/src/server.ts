@@ -37,11 +37,14 @@ export function createListener(
   const tls = createTlsServer(config.tls, { ...options, handshakeTimeout: config.timeouts.headersMs }, http2)
   const setExpiry = expiryGauge(registry)
   setExpiry(config.tls)
+  let current = config.tls
   const plain = plainListener(watched(tls.server, handler, inFlight))
   return {
     server: plain.server,
     useTls(pair) {
-      if (pair === undefined) return
+      // A context anew makes callers' session tickets void, so not for a reload that is about something else.
+      if (pair === undefined || (pair.cert === current.cert && pair.key === current.key)) return
+      current = pair
       tls.use(pair)
       setExpiry(pair)
     },

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { Gauge, type Registry } from '@llm-ferry/kit'
 import { expiryOf, type TlsPair } from './files.ts'
 
-export { readTls, type TlsFiles, type TlsPair } from './files.ts'
+export type { TlsPair } from './files.ts'
 
 /** What serves connections that speak HTTP/2. */
 export interface Http2Front {
