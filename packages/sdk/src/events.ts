@@ -89,7 +89,7 @@ export interface AnnotationsAdd extends OfChoice {
 }
 
 /** What the call took. Missing when the vendor does not tell. */
-export interface UsageReport {
+export interface UsageUpdate {
   readonly type: 'usage'
   readonly usage: Usage
 }
@@ -122,5 +122,5 @@ export type ChatEvent =
   | ImagesAdd
   | AudioDelta
   | AnnotationsAdd
-  | UsageReport
+  | UsageUpdate
   | Finish

@@ -31,10 +31,13 @@ export interface SharedOptions {
 
 /** Options of {@link createFerry}. */
 export interface FerryOptions extends SharedOptions {
-  /** Address of the BFF, with or without `/v1`, such as `https://llm.example.cn`. In a page it may be relative. */
-  readonly baseURL: string | URL
-  /** Key or session token; or a function that gives the current one, called before every attempt. */
-  readonly apiKey: string | (() => string | Promise<string>)
+  /**
+   * Address of the BFF, with or without `/v1`, such as `https://llm.example.cn`. In a page it may be relative. Undefined,
+   * as an environment variable may be, is refused.
+   */
+  readonly baseURL: string | URL | undefined
+  /** Key or session token; or a function that gives the current one, called before every attempt. Undefined is refused. */
+  readonly apiKey: string | (() => string | Promise<string>) | undefined
   /** Replaces the platform's `fetch`. */
   readonly fetch?: Fetch | undefined
   /** Called on the way of every call. */
@@ -110,8 +113,9 @@ export function callSettings(client: SharedOptions, call: SharedOptions): CallSe
 }
 
 /** `https://host/prefix/v1/` → `https://host/prefix`. */
-export function serverRoot(baseURL: string | URL): string {
-  const url = parseAddress(String(baseURL))
+export function serverRoot(baseURL: string | URL | undefined): string {
+  const text = String(baseURL ?? '').trim()
+  const url = text === '' ? null : parseAddress(text)
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw refuse('baseURL', 'must be an http(s) address such as https://llm.example.cn')
   }
@@ -120,10 +124,10 @@ export function serverRoot(baseURL: string | URL): string {
 
 function parseAddress(text: string): URL | null {
   const page = globalThis.location?.href
-  return URL.parse(text.trim(), page === undefined || page === 'about:blank' ? undefined : page)
+  return URL.parse(text, page === undefined || page === 'about:blank' ? undefined : page)
 }
 
-function fixedKey(apiKey: string): () => string {
+function fixedKey(apiKey: string | undefined): () => string {
   if (typeof apiKey !== 'string' || apiKey === '') throw refuse('apiKey', 'is missing; pass a key or a session token')
   return () => apiKey
 }

@@ -35,6 +35,8 @@ describe('malformed options', () => {
   it.each([
     [{ ...good, baseURL: 'llm.example.cn' }, 'baseURL'],
     [{ ...good, baseURL: '' }, 'baseURL'],
+    [{ ...good, baseURL: undefined }, 'baseURL'],
+    [{ ...good, apiKey: undefined }, 'apiKey'],
     [{ ...good, baseURL: 'ftp://llm.example.cn' }, 'baseURL'],
     [{ ...good, apiKey: '' }, 'apiKey'],
     [{ ...good, timeoutMs: 0 }, 'timeoutMs'],
