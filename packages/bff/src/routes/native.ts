@@ -60,9 +60,11 @@ function timeoutMs(
   return callTimeoutMs(req.headers, isReadOnce(outgoing) ? bounds.maxRequestTimeoutMs : timeoutMs, bounds)
 }
 
-/** Whether `chat/completions` is the vendor's own; where it is not, it is the normalized chat. */
+/** Whether `chat/completions` is the vendor's own; where a vendor has no such path, it is the normalized chat. */
 export function hasNativeChat(targetOf: Targets, context: Context): boolean {
-  const operations = targetOf(vendorOf(context), '')?.adapter.native?.operations ?? []
+  const target = targetOf(vendorOf(context), '')
+  if (!target) return true
+  const operations = target.adapter.native?.operations ?? []
   return operations.some(({ method, path }) => method === 'POST' && path.test('chat/completions'))
 }
 
