@@ -79,6 +79,12 @@ export function createApp(parts: AppParts): Koa<State> {
   app.use(errors())
   app.use(router.routes())
   app.use(router.allowedMethods())
-  app.on('error', (error) => log.error({ err: error }, 'koa_error'))
+  app.on('error', (error) => (isCallersLeaving(error) ? log.debug : log.error).call(log, { err: error }, 'koa_error'))
   return app
+}
+
+/** Koa reports a socket that the caller has closed; the access line says so already. */
+function isCallersLeaving(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }

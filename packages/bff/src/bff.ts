@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
 import { createApp } from './app.ts'
 import type { BffConfig } from './config.ts'
+import { Connections } from './connections.ts'
 import { LedgerExport } from './ledger/export.ts'
 import { createCalendar } from './limits/calendar.ts'
 import { loadTokenCounter } from './limits/estimate.ts'
@@ -42,6 +43,7 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
   let stopping = false
   const app = createApp({ config, log, telemetry, transport, store, limits, draining: () => stopping })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
+  const connections = new Connections(server)
   const port = await listen(server, config.port, config.host)
   const metrics = await startMetrics(config, () => telemetry.registry.metrics())
   log.info({ port, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) }, 'bff_started')
@@ -53,7 +55,9 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
     async stop() {
       stopping = true
       const forced = setTimeout(() => server.closeAllConnections(), config.drainTimeoutMs)
-      await new Promise((resolve) => server.close(resolve))
+      const closed = new Promise((resolve) => server.close(resolve))
+      connections.closeIdle()
+      await closed
       clearTimeout(forced)
       await limits.close()
       await ledger.close()

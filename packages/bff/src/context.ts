@@ -11,8 +11,8 @@ export interface Caller {
 
 /** What is known of a call when its answer has gone; the access line and the metrics are written from it. */
 export interface CallFacts {
-  route?: string
-  key?: string
+  /** Name of the BFF key; a field named `key` would be blanked in the log. */
+  keyName?: string
   vendor?: string
   model?: string
   relay?: string

@@ -380,6 +380,7 @@ describe('every answer', () => {
     const id = response.headers.get('x-ferry-request-id') ?? ''
     await eventually('the access line', () => logLines.some((line) => line.includes(id)))
     const log = logLines.join('')
+    expect(log).toContain('"keyName":"app"')
     for (const secret of ['private prompt', 'Hello there', BFF_KEY, VENDOR_KEY]) expect(log).not.toContain(secret)
   })
 })

@@ -30,7 +30,7 @@ export function auth(
     const key = names.get(digest(credential.value))
     if (key === undefined) throw new FerryError('authentication_failed', 'This API key is not known here')
     context.state.caller = { key, user: namedUser(context.get(HEADERS.user)) ?? key }
-    context.state.facts.key = key
+    context.state.facts.keyName = key
     await next()
   }
 }
