@@ -116,7 +116,8 @@ export class Line {
       this.bytes[direction] += passed.length
       later(passed.length, () => {
         if (isDead()) return
-        if (passed.length > 0) to.write(passed)
+        // A line holds no more than the kernels do: otherwise the sender would take for read what nobody has seen.
+        if (passed.length > 0 && !to.write(passed)) hold(from, to)
         if (passed.length < bytes.length || left === 0) cut()
       })
     })
@@ -127,6 +128,11 @@ export class Line {
     )
     if (limit === 0) cut()
   }
+}
+
+function hold(from: Socket, to: Socket): void {
+  from.pause()
+  to.once('drain', () => from.resume())
 }
 
 function cutSocket(socket: Socket, how: 'fin' | 'rst'): void {

@@ -80,7 +80,7 @@ export async function startBorder(options: LineOptions = {}, env: ServiceEnv = {
 const isStreamed = (target: string, body: Buffer): boolean =>
   target.includes('streamGenerate') || body.includes('"stream":true')
 
-export const dialectOf = (target: string): Dialect =>
+const dialectOf = (target: string): Dialect =>
   target.includes('/messages')
     ? DIALECTS.anthropic
     : target.includes('enerateContent')

@@ -1,2 +1,2 @@
-export { createLink, type Link } from './link.ts'
+export { createLink } from './link.ts'
 export { exchangeToCancel, isDurable } from './link-request.ts'

@@ -9,7 +9,7 @@ export const dialect = DIALECTS.openai
 export const STREAM: Buffer = Buffer.concat(dialect.stream)
 
 export const newId = (): string => `conv.${randomBytes(16).toString('hex')}`
-export const digestOf = (body: string): string => hash('sha256', body)
+const digestOf = (body: string): string => hash('sha256', body)
 
 export interface Ask {
   readonly offset?: number

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createFerry } from '@llm-ferry/sdk'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { delay } from '../testkit/scripted-vendor.ts'
+import { RELAY_TOKEN, type Service, startBff, VENDORS } from '../testkit/services.ts'
+import { answerRightly, type BorderRig, startBorder } from './rig.ts'
+
+// What callers of the BFF see while the line behind it breaks again and again: nothing.
+
+const BFF_KEY = 'bff-key-0123456789abcdef01234567'
+let rig: BorderRig
+let bff: Service
+
+beforeAll(async () => {
+  rig = await startBorder()
+  bff = await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: rig.line.origin, RELAY_TOKEN })
+})
+afterAll(async () => {
+  await bff.stop()
+  await rig.stop()
+})
+beforeEach(() => {
+  answerRightly(rig.vendor)
+  rig.line.fate = () => undefined
+})
+
+const ferry = () => createFerry({ baseURL: bff.origin, apiKey: BFF_KEY, maxRetries: 0 })
+const ask = (vendor: string) => ({
+  model: `${vendor}/any-model`,
+  messages: [{ role: 'user' as const, content: 'hello' }],
+})
+
+async function streamText(vendor: string): Promise<string> {
+  let text = ''
+  for await (const event of ferry().chat.stream(ask(vendor))) if (event.type === 'text-delta') text += event.text
+  return text
+}
+
+describe.each(VENDORS)('%s', (vendor) => {
+  test.each([
+    ['plain', async () => (await ferry().chat(ask(vendor))).text],
+    ['streamed', () => streamText(vendor)],
+  ])('%s: the text is the uncut one, and the vendor is called once', async (_, call) => {
+    const whole = await call()
+    for (let every = 600; every < 1500; every += 150) {
+      rig.line.cutAll('rst')
+      await sleep(30)
+      rig.vendor.clear()
+      const first = rig.line.connections
+      rig.line.fate = (connection) =>
+        connection - first < 5 ? { afterDown: every, how: connection % 2 ? 'fin' : 'rst' } : undefined
+      expect(await call()).toBe(whole)
+      expect(rig.vendor.requests).toHaveLength(1)
+    }
+  })
+})
+
+test('a caller who leaves ends the vendor’s call within a second', async () => {
+  rig.vendor.clear()
+  answerRightly(rig.vendor, (step) => [delay(150), step])
+  for await (const event of ferry().chat.stream(ask('openai'))) if (event.type === 'text-delta') break
+  const left = performance.now()
+  expect((await rig.vendor.only.closed).at - left).toBeLessThan(1000)
+})
+
+test('a relay that refuses our token is the operator’s fault, not the caller’s', async () => {
+  const other = await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: rig.line.origin, RELAY_TOKEN: 'x'.repeat(32) })
+  const client = createFerry({ baseURL: other.origin, apiKey: BFF_KEY, maxRetries: 0 })
+  await expect(client.chat(ask('openai'))).rejects.toMatchObject({ code: 'upstream_unreachable' })
+  await other.stop()
+})
