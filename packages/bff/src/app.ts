@@ -15,10 +15,12 @@ import { requestId } from './middleware/request-id.ts'
 import { securityHeaders } from './middleware/security-headers.ts'
 import { type ChatOptions, chat } from './routes/chat.ts'
 import { docs, openApi } from './routes/docs.ts'
+import { embeddings } from './routes/embeddings.ts'
 import { health, ready } from './routes/health.ts'
 import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
 import { hasNativeChat, type NativeOptions, native, nativeErrorBody, nativePlaces } from './routes/native.ts'
+import { operation } from './routes/operation.ts'
 import { usage } from './routes/usage.ts'
 import type { Store } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -64,6 +66,10 @@ export function createApp(parts: AppParts): Koa<State> {
   router.get('/v1/models', known, models(config.file))
   router.get('/v1/usage', known, usage({ store, quotaTimezone: config.quotaTimezone }))
   router.post('/v1/chat/completions', known, chat(options))
+  router.post('/v1/embeddings', known, embeddings(options))
+  for (const path of ['responses', 'audio/transcriptions', 'audio/speech', 'images/generations']) {
+    router.post(`/v1/${path}`, known, operation(path, { ...nativeOptions, ...options }))
+  }
   const vendorChat = chat(options, (context) => context.params.vendor)
   router.post('/proxy/:vendor{/v1}/chat/completions', async (context, next) => {
     if (hasNativeChat(targetOf, context)) await next()

@@ -1,7 +1,15 @@
-import { type ChatChunk, type ChatCompletion, type ChatRequest, FerryError, type Usage } from '@llm-ferry/sdk'
+import {
+  type ChatChunk,
+  type ChatCompletion,
+  type ChatRequest,
+  type EmbeddingsRequest,
+  type EmbeddingsResponse,
+  FerryError,
+  type Usage,
+} from '@llm-ferry/sdk'
 import { createParser } from 'eventsource-parser'
 import type { Exchange, OutgoingRequest, Transport } from '../transport.ts'
-import type { StreamMapper, WireRequest } from '../vendors/vendor.ts'
+import type { EmbeddingsAdapter, StreamMapper, WireRequest } from '../vendors/vendor.ts'
 import { AttemptFailure } from './failure.ts'
 import type { ResolvedTarget } from './resolve.ts'
 import { keepWireText } from './wire-text.ts'
@@ -23,6 +31,13 @@ export interface AttemptOptions {
 export interface AnswerHead {
   readonly relay: string | undefined
   readonly dropped: readonly string[]
+}
+
+/** A target whose dialect has embeddings. */
+export interface EmbeddingsTarget {
+  readonly vendor: string
+  readonly target: ResolvedTarget
+  readonly adapter: EmbeddingsAdapter
 }
 
 /** A whole answer. */
@@ -47,6 +62,19 @@ export async function attemptPlain(target: ResolvedTarget, options: AttemptOptio
   const text = await readText(exchange, options.signal)
   const completion = target.adapter.response(parseJson(text), target)
   return { completion, relay: exchange.relay, dropped: wire.dropped }
+}
+
+/** One attempt at embeddings. @throws {AttemptFailure} */
+export async function attemptEmbeddings(
+  { target, adapter }: EmbeddingsTarget,
+  request: EmbeddingsRequest,
+  { transport, signal }: Pick<AttemptOptions, 'transport' | 'signal'>,
+): Promise<AnswerHead & { readonly embeddings: EmbeddingsResponse }> {
+  const wire = adapter.request(request, target)
+  const exchange = await transport.send(target.config, outgoing(wire), signal)
+  if (exchange.status >= 400) throw await vendorFailure(exchange, target)
+  const embeddings = adapter.response(parseJson(await readText(exchange, signal)), request, target)
+  return { embeddings, relay: exchange.relay, dropped: wire.dropped }
 }
 
 /** One attempt at a stream; resolves with its first chunks. @throws {AttemptFailure} */

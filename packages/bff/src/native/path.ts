@@ -49,6 +49,12 @@ function withoutVersion(path: string): string {
   return below === version || below.startsWith(`${version}/`) ? withoutVersion(below) : below
 }
 
+/** The vendor's operation that a route of ours stands for. */
+export function operationPath(operation: string, requestTarget: string): NativePath {
+  const mark = requestTarget.indexOf('?')
+  return { vendor: '', path: operation, operation, query: mark === -1 ? '' : requestTarget.slice(mark + 1) }
+}
+
 /** The path from the origin of a vendor that is called directly; a relay puts versions in front itself. */
 export function directPath({ path, operation }: NativePath, defaultVersion: string): string {
   const version = VERSION.exec(path)?.[1]

@@ -22,6 +22,7 @@ export interface RequestRules {
 
 /** A native request, read as far as it must be. */
 export interface NativeRequest {
+  readonly target: ResolvedTarget
   /** `undefined`: none of those that are known; the key may do everything. */
   readonly operation: NativeOperation | undefined
   readonly facts: NativeFacts
@@ -33,6 +34,7 @@ export interface NativeRequest {
 }
 
 interface ReadBody {
+  readonly target: ResolvedTarget
   readonly facts: NativeFacts
   readonly json: unknown
   readonly body: Uint8Array | Readable | string | undefined
@@ -42,21 +44,26 @@ interface ReadBody {
 /**
  * Reads a request for the vendor, and refuses what its caller may not ask for before anything is sent.
  *
+ * @param vendor whose interface it is.
+ * @param choose the target for the model that the request names; where that has another name there, the body gets it.
  * @throws {FerryError} `operation_not_allowed`, or for a body that cannot be read.
  */
 export async function readNative(
   context: Context,
   path: NativePath,
-  target: ResolvedTarget,
+  vendor: ResolvedTarget,
+  choose: (model: string | undefined) => ResolvedTarget,
   rules: RequestRules,
 ): Promise<NativeRequest> {
-  const dialect = target.adapter.native
-  if (!dialect) throw notAllowed(`${target.vendor} has no native routes`)
+  const dialect = vendor.adapter.native
+  if (!dialect) throw notAllowed(`${vendor.vendor} has no native routes`)
   const found = findOperation(dialect, context.method, path.operation)
   if (!found && !rules.isFull) throw notAllowed(`${context.method} ${path.operation} is not one of its stateless calls`)
-  const read = await readBody(context, found, rules)
+  const read = await readBody(context, found, rules, choose)
   if (read.facts.keeps !== undefined && !rules.isFull) throw notAllowed(read.facts.keeps)
+  const { target } = read
   return {
+    target,
     operation: found?.operation,
     facts: read.facts,
     asChat: asChat(read.facts, read.json),
@@ -69,6 +76,8 @@ export async function readNative(
     hidesUsage: read.hidesUsage,
   }
 }
+
+type Choose = (model: string | undefined) => ResolvedTarget
 
 interface Found {
   readonly operation: NativeOperation
@@ -88,32 +97,52 @@ function notAllowed(why: string): FerryError {
   return new FerryError('operation_not_allowed', message)
 }
 
-async function readBody(context: Context, found: Found | undefined, rules: RequestRules): Promise<ReadBody> {
-  if (!found)
-    return { ...NOTHING_SAID, body: hasBody(context) ? limitedUpload(context.req, rules.maxUploadBytes) : undefined }
-  const { operation, match } = found
-  if (operation.body === 'none') return { ...NOTHING_SAID, facts: operation.facts({}, match), body: undefined }
-  const isForm = operation.body === 'form' && context.request.type === 'multipart/form-data'
-  return isForm ? readForm(context, found, rules) : readObject(context, found, rules)
+async function readBody(
+  context: Context,
+  found: Found | undefined,
+  rules: RequestRules,
+  choose: Choose,
+): Promise<ReadBody> {
+  if (!found || found.operation.body === 'none') {
+    const facts = found?.operation.facts({}, found.match) ?? { model: undefined, isStream: false }
+    const body = !found && hasBody(context) ? limitedUpload(context.req, rules.maxUploadBytes) : undefined
+    return { target: choose(facts.model), facts, json: {}, body, hidesUsage: false }
+  }
+  const isForm = found.operation.body === 'form' && context.request.type === 'multipart/form-data'
+  return isForm ? readForm(context, found, rules, choose) : readObject(context, found, rules, choose)
 }
-
-const NOTHING_SAID = { facts: { model: undefined, isStream: false }, json: {}, hidesUsage: false } as const
 
 const hasBody = ({ req }: Context): boolean =>
   req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0
 
-async function readForm(context: Context, { operation, match }: Found, rules: RequestRules): Promise<ReadBody> {
+async function readForm(
+  context: Context,
+  { operation, match }: Found,
+  rules: RequestRules,
+  choose: Choose,
+): Promise<ReadBody> {
   const upload = limitedUpload(context.req, rules.maxUploadBytes)
-  const { fields, body } = await peekForm(upload, context.get('content-type'))
-  return { facts: operation.facts(fields, match), json: undefined, body, hidesUsage: false }
+  const { fields, body } = await peekForm(upload, context.get('content-type'), (model) => choose(model).model)
+  const facts = operation.facts(fields, match)
+  return { target: choose(facts.model), facts, json: undefined, body, hidesUsage: false }
 }
 
-async function readObject(context: Context, { operation, match }: Found, rules: RequestRules): Promise<ReadBody> {
+async function readObject(
+  context: Context,
+  { operation, match }: Found,
+  rules: RequestRules,
+  choose: Choose,
+): Promise<ReadBody> {
   const { bytes, text, value } = await readJsonBody(context, rules.maxBodyBytes)
   const json = record(value)
   if (!json) throw new FerryError('invalid_request', 'The body is not a JSON object')
-  const asking = operation.usageOnDemand?.ask(json, text)
-  return { facts: operation.facts(json, match), json, body: asking ?? bytes, hidesUsage: asking !== undefined }
+  const facts = operation.facts(json, match)
+  const target = choose(facts.model)
+  const renamed = json.model !== undefined && json.model !== target.model ? { ...json, model: target.model } : undefined
+  const source = renamed === undefined ? text : JSON.stringify(renamed)
+  const asking = operation.usageOnDemand?.ask(renamed ?? json, source)
+  const body = asking ?? (renamed === undefined ? bytes : source)
+  return { target, facts, json, body, hidesUsage: asking !== undefined }
 }
 
 function outgoingPath(path: NativePath, { config }: ResolvedTarget): string {
@@ -126,12 +155,14 @@ function outgoingPath(path: NativePath, { config }: ResolvedTarget): string {
 function outgoingHeaders(
   context: Context,
   { accountHeaders }: NativeDialect,
-  { body }: ReadBody,
+  { body, facts, target }: ReadBody,
 ): OutgoingRequest['headers'] {
+  // Another name for the model is another length.
+  const isRenamed = facts.model !== undefined && facts.model !== target.model
   const headers = headersForVendor(context.req.rawHeaders, accountHeaders)
   // A body of ours is not compressed any more.
   if (typeof body === 'string') delete headers['content-encoding']
   const length = context.get('content-length')
-  const isStreaming = body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
-  return isStreaming && length !== '' ? { ...headers, 'content-length': length } : headers
+  const isUpload = body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
+  return isUpload && !isRenamed && length !== '' ? { ...headers, 'content-length': length } : headers
 }

@@ -29,10 +29,15 @@ function tooLarge(maxBytes: number): FerryError {
 /** Longest beginning of a form that is looked through for its fields. */
 const PEEKED = 65_536
 
-/** Reads the beginning of a form, for the fields that stand there, and gives back a body that still has it. */
+/**
+ * Reads the beginning of a form, for the fields that stand there, and gives back a body that still has it.
+ *
+ * @param rename the model's name at the vendor; written in place of the caller's where it differs.
+ */
 export async function peekForm(
   upload: Readable,
   contentType: string,
+  rename: (model: string) => string,
 ): Promise<{ readonly fields: Readonly<Record<string, string>>; readonly body: Readable }> {
   const pieces: Buffer[] = []
   let size = 0
@@ -43,9 +48,14 @@ export async function peekForm(
     pieces.push(value)
     size += value.length
   }
-  const head = Buffer.concat(pieces)
-  return { fields: formFields(head.subarray(0, PEEKED).toString('latin1'), contentType), body: resumed(head, source) }
+  const head = Buffer.concat(pieces).toString('latin1')
+  const fields = formFields(head, contentType)
+  const { model } = fields
+  const renamed = model === undefined ? head : head.replace(MODEL_FIELD, (_, before) => before + rename(model))
+  return { fields, body: resumed(Buffer.from(renamed, 'latin1'), source) }
 }
+
+const MODEL_FIELD = /([; ]name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n)[^\r\n]*/
 
 function resumed(head: Buffer, source: AsyncIterator<Buffer>): Readable {
   async function* bytes(): AsyncGenerator<Buffer, void> {

@@ -1,11 +1,27 @@
-import { ChatChunk, ChatCompletion, ChatRequest, ErrorBody, ModelList } from '@llm-ferry/sdk/schema'
+import {
+  ChatChunk,
+  ChatCompletion,
+  ChatRequest,
+  EmbeddingsRequest,
+  EmbeddingsResponse,
+  ErrorBody,
+  ModelList,
+} from '@llm-ferry/sdk/schema'
 import { z } from 'zod'
 import { OPERATIONS, type Operation, type SchemaName } from './operations.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
 /** Schemas that operations refer to, by their names in the document. */
-const SCHEMAS = { ChatRequest, ChatCompletion, ChatChunk, ErrorBody, ModelList } satisfies Record<SchemaName, z.ZodType>
+const SCHEMAS = {
+  ChatRequest,
+  ChatCompletion,
+  ChatChunk,
+  EmbeddingsRequest,
+  EmbeddingsResponse,
+  ErrorBody,
+  ModelList,
+} satisfies Record<SchemaName, z.ZodType>
 
 /** The API as an OpenAPI 3.1 document, made from the schemas that requests are checked with. */
 export function openApiDocument(): Json {
@@ -44,18 +60,16 @@ function paths(): Json {
 }
 
 function describe(operation: Operation): Json {
-  const { id, summary, description, security, parameters = [], request, answers } = operation
+  const { id, summary, description, security, parameters = [], answers } = operation
   return {
     operationId: id,
     summary,
     ...(description === undefined ? {} : { description }),
     ...(security === undefined ? {} : { security: security === 'none' ? [] : [{ [security]: [] }] }),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(request === undefined
-      ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: ref(request) } } } }),
+    ...requestBody(operation),
     responses: {
-      '200': { description: 'Done.', content: answerContent(answers) },
+      '200': { description: 'Done.', content: contentOf(answers) },
       ...(security === 'none'
         ? {}
         : { default: { description: 'An error.', content: { 'application/json': { schema: ref('ErrorBody') } } } }),
@@ -63,9 +77,14 @@ function describe(operation: Operation): Json {
   }
 }
 
-function answerContent(answers: Operation['answers']): Json {
+function requestBody({ request, requests: given }: Operation): Json {
+  const requests = given ?? (request && { 'application/json': request })
+  return requests === undefined ? {} : { requestBody: { required: true, content: contentOf(requests) } }
+}
+
+function contentOf(schemas: Readonly<Record<string, SchemaName | Json>>): Json {
   return Object.fromEntries(
-    Object.entries(answers).map(([type, schema]) => [
+    Object.entries(schemas).map(([type, schema]) => [
       type,
       { schema: typeof schema === 'string' ? ref(schema) : schema },
     ]),

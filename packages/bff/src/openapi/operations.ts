@@ -1,7 +1,14 @@
 type Json = Readonly<Record<string, unknown>>
 
 /** Name of a schema in the document. */
-export type SchemaName = 'ChatRequest' | 'ChatCompletion' | 'ChatChunk' | 'ErrorBody' | 'ModelList'
+export type SchemaName =
+  | 'ChatRequest'
+  | 'ChatCompletion'
+  | 'ChatChunk'
+  | 'EmbeddingsRequest'
+  | 'EmbeddingsResponse'
+  | 'ErrorBody'
+  | 'ModelList'
 
 /** One route as the document describes it. */
 export interface Operation {
@@ -14,6 +21,8 @@ export interface Operation {
   readonly security?: 'none' | 'metrics'
   readonly parameters?: readonly Json[]
   readonly request?: SchemaName
+  /** Media type → schema of the request, where it is not JSON of ours. */
+  readonly requests?: Readonly<Record<string, SchemaName | Json>>
   /** Media type → schema of the answer. */
   readonly answers: Readonly<Record<string, SchemaName | Json>>
 }
@@ -48,6 +57,24 @@ const CHAT_ANSWERS = {
   },
 } as const
 
+const PATH: Json = {
+  name: 'path',
+  in: 'path',
+  required: true,
+  schema: { type: 'string' },
+  description: 'Path at the vendor, with or without its version: `v1/messages`, `v1beta/models/M:generateContent`.',
+}
+
+const OBJECT = { type: 'object' }
+const EVENTS = { 'text/event-stream': { type: 'string', description: 'Where the request asks for a stream.' } }
+const FORM = { 'multipart/form-data': { type: 'object' } }
+const BYTES = { '*/*': { type: 'string', format: 'binary' } }
+
+const NATIVE =
+  'The vendor’s own interface, byte for byte, for its own SDKs (docs/native.md). Calls that leave nothing in the ' +
+  'vendor’s account; others are 403 `operation_not_allowed` unless the key has `native: full`. Errors have the ' +
+  'vendor’s shape, and `x-ferry-error` the code.'
+
 const HEALTH = { type: 'object', properties: { status: { type: 'string' } }, required: ['status'] }
 
 /** Every route of the BFF. A test compares them with the router. */
@@ -66,10 +93,81 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/proxy/{vendor}/chat/completions',
     id: 'createVendorChatCompletion',
     summary: 'The same, with the vendor in the path',
-    description: 'Also under `/proxy/{vendor}/v1/chat/completions`.',
+    description:
+      'Also under `/proxy/{vendor}/v1/chat/completions`. A vendor that has this path itself answers as it is (docs/native.md).',
     parameters: [VENDOR, USER, TIMEOUT],
     request: 'ChatRequest',
     answers: CHAT_ANSWERS,
+  },
+  {
+    method: 'post',
+    path: '/v1/embeddings',
+    id: 'createEmbeddings',
+    summary: 'Vectors of text',
+    parameters: [USER, TIMEOUT],
+    request: 'EmbeddingsRequest',
+    answers: { 'application/json': 'EmbeddingsResponse' },
+  },
+  {
+    method: 'post',
+    path: '/v1/responses',
+    id: 'createResponse',
+    summary: 'OpenAI’s Responses, as they are',
+    description:
+      'For models of vendors that have them. `store` must be false, without `previous_response_id`, `conversation` and ' +
+      '`background`, unless the key has `native: full`.',
+    parameters: [USER, TIMEOUT],
+    requests: { 'application/json': OBJECT },
+    answers: { 'application/json': OBJECT, ...EVENTS },
+  },
+  {
+    method: 'post',
+    path: '/v1/audio/transcriptions',
+    id: 'createTranscription',
+    summary: 'Text of speech',
+    description: 'As at OpenAI; the form streams, at most MAX_UPLOAD_BYTES. Put `model` before `file`.',
+    parameters: [USER, TIMEOUT],
+    requests: FORM,
+    answers: { 'application/json': OBJECT, 'text/plain': { type: 'string' }, ...EVENTS },
+  },
+  {
+    method: 'post',
+    path: '/v1/audio/speech',
+    id: 'createSpeech',
+    summary: 'Speech of text',
+    description: 'As at OpenAI.',
+    parameters: [USER, TIMEOUT],
+    requests: { 'application/json': OBJECT },
+    answers: { ...BYTES, ...EVENTS },
+  },
+  {
+    method: 'post',
+    path: '/v1/images/generations',
+    id: 'createImage',
+    summary: 'Images of text',
+    description: 'As at OpenAI.',
+    parameters: [USER, TIMEOUT],
+    requests: { 'application/json': OBJECT },
+    answers: { 'application/json': OBJECT, ...EVENTS },
+  },
+  {
+    method: 'get',
+    path: '/proxy/{vendor}/{path}',
+    id: 'callVendorGet',
+    summary: 'Lists of the vendor, such as its models',
+    description: NATIVE,
+    parameters: [VENDOR, PATH, USER, TIMEOUT],
+    answers: { 'application/json': OBJECT },
+  },
+  {
+    method: 'post',
+    path: '/proxy/{vendor}/{path}',
+    id: 'callVendor',
+    summary: 'Calls of the vendor’s own SDKs',
+    description: NATIVE,
+    parameters: [VENDOR, PATH, USER, TIMEOUT],
+    requests: { 'application/json': OBJECT, ...FORM },
+    answers: { 'application/json': OBJECT, ...EVENTS },
   },
   {
     method: 'get',

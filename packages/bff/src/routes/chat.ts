@@ -1,13 +1,7 @@
 import { FerryError } from '@llm-ferry/sdk'
-import { type ChatChunk, type ChatRequest, HEADERS, parseChatRequest } from '@llm-ferry/sdk/schema'
+import { type ChatChunk, type ChatRequest, parseChatRequest } from '@llm-ferry/sdk/schema'
 import type { Context, Middleware } from '../context.ts'
-import {
-  type AnswerHead,
-  type AttemptOptions,
-  attemptPlain,
-  attemptStream,
-  type StreamAnswer,
-} from '../dispatch/answer.ts'
+import { type AttemptOptions, attemptPlain, attemptStream, type StreamAnswer } from '../dispatch/answer.ts'
 import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
 import { toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
@@ -20,6 +14,7 @@ import { readJson } from '../middleware/body.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
+import { ferryValues, noteAnswer } from './facts.ts'
 
 export interface ChatOptions extends AdmissionOptions {
   readonly resolve: Resolver
@@ -187,22 +182,5 @@ class OutgoingChunks {
     const last = chunks.at(-1)
     if (this.#showUsage || !chunks.some((chunk) => chunk.usage)) return chunks
     return last?.choices.length === 0 ? chunks.slice(0, -1) : chunks.filter((chunk) => chunk.choices.length > 0)
-  }
-}
-
-function noteAnswer({ state }: Context, { target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>): void {
-  state.facts.vendor = target.vendor
-  state.facts.model = target.model
-  state.facts.attempts = attempts
-  if (value.relay !== undefined) state.facts.relay = value.relay
-}
-
-function ferryValues({ target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>): Record<string, string> {
-  return {
-    [HEADERS.vendor]: target.vendor,
-    [HEADERS.model]: target.model,
-    [HEADERS.attempts]: String(attempts),
-    ...(value.relay === undefined ? {} : { [HEADERS.relay]: value.relay }),
-    ...(value.dropped.length === 0 ? {} : { [HEADERS.dropped]: value.dropped.join(',') }),
   }
 }

@@ -8,7 +8,7 @@ import type { ResolvedTarget, Targets } from '../dispatch/resolve.ts'
 import { errorBody } from '../error-body.ts'
 import { PLACES } from '../middleware/auth.ts'
 import { type NativeCallOptions, serveNative, wireDialect } from '../native/call.ts'
-import { nativePath } from '../native/path.ts'
+import { type NativePath, nativePath } from '../native/path.ts'
 import { type NativeRequest, readNative } from '../native/request.ts'
 import { isReadOnce } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
@@ -26,38 +26,45 @@ export function native(options: NativeOptions): Middleware {
     const path = nativePath(context.req.url ?? '')
     const vendor = options.targetOf(path.vendor, '')
     if (!vendor) throw new FerryError('vendor_not_found', `No vendor "${path.vendor}" is configured here`)
-    const { facts, caller } = context.state
-    facts.vendor = vendor.vendor
-    const isFull = options.file.keys.get(caller.key)?.native === 'full'
-    const request = await readNative(context, path, vendor, { ...options, isFull })
-    const target = options.targetOf(path.vendor, request.facts.model ?? '') ?? vendor
-    facts.model = target.model
-    facts.stream = request.facts.isStream
-    const isFree = (request.operation?.answer ?? 'free') === 'free'
-    const account = await admit(context, options, endUser(context, request.facts.user), request.asChat, isFree)
-    const left = leaving(context)
-    const deadline = new Deadline(timeoutMs(context, request, target, options), left)
-    try {
-      await serveNative({ context, path, target, request, account, deadline, left }, options)
-    } catch (thrown) {
-      const failure = toFailure(thrown)
-      account.fail(failure)
-      throw failure.error
-    } finally {
-      deadline.met()
-      await closeAccount(context, account)
-    }
+    await pass(context, path, vendor, (model) => options.targetOf(path.vendor, model ?? '') ?? vendor, options)
+  }
+}
+
+/** Passes a request on to the vendor of its target, under limits, and the answer back. */
+export async function pass(
+  context: Context,
+  path: NativePath,
+  vendor: ResolvedTarget,
+  choose: (model: string | undefined) => ResolvedTarget,
+  options: NativeOptions,
+): Promise<void> {
+  const { facts, caller } = context.state
+  facts.vendor = vendor.vendor
+  const isFull = options.file.keys.get(caller.key)?.native === 'full'
+  const request = await readNative(context, path, vendor, choose, { ...options, isFull })
+  const { target } = request
+  facts.vendor = target.vendor
+  facts.model = target.model
+  facts.stream = request.facts.isStream
+  const isFree = (request.operation?.answer ?? 'free') === 'free'
+  const account = await admit(context, options, endUser(context, request.facts.user), request.asChat, isFree)
+  const left = leaving(context)
+  const deadline = new Deadline(timeoutMs(context, request, options), left)
+  try {
+    await serveNative({ context, path, target, request, account, deadline, left }, options)
+  } catch (thrown) {
+    const failure = toFailure(thrown)
+    account.fail(failure)
+    throw failure.error
+  } finally {
+    deadline.met()
+    await closeAccount(context, account)
   }
 }
 
 /** An upload's own time is not the vendor's. */
-function timeoutMs(
-  { req }: Context,
-  { outgoing }: NativeRequest,
-  { timeoutMs }: ResolvedTarget,
-  bounds: TimeoutBounds,
-): number {
-  return callTimeoutMs(req.headers, isReadOnce(outgoing) ? bounds.maxRequestTimeoutMs : timeoutMs, bounds)
+function timeoutMs({ req }: Context, { outgoing, target }: NativeRequest, bounds: TimeoutBounds): number {
+  return callTimeoutMs(req.headers, isReadOnce(outgoing) ? bounds.maxRequestTimeoutMs : target.timeoutMs, bounds)
 }
 
 /** Whether `chat/completions` is the vendor's own; where a vendor has no such path, it is the normalized chat. */

@@ -1,0 +1,31 @@
+import { HEADERS } from '@llm-ferry/sdk'
+import type { Context } from '../context.ts'
+import type { AnswerHead } from '../dispatch/answer.ts'
+import type { ResolvedTarget } from '../dispatch/resolve.ts'
+import type { Attempted } from '../dispatch/retry.ts'
+
+/** Keeps who answered, for the access line, the metrics and the ledger. */
+export function noteAnswer(
+  { state }: Context,
+  { target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>,
+): void {
+  state.facts.vendor = target.vendor
+  state.facts.model = target.model
+  state.facts.attempts = attempts
+  if (value.relay !== undefined) state.facts.relay = value.relay
+}
+
+/** Who answered, as the caller is told. */
+export function ferryValues({
+  target,
+  attempts,
+  value,
+}: Attempted<ResolvedTarget, AnswerHead>): Record<string, string> {
+  return {
+    [HEADERS.vendor]: target.vendor,
+    [HEADERS.model]: target.model,
+    [HEADERS.attempts]: String(attempts),
+    ...(value.relay === undefined ? {} : { [HEADERS.relay]: value.relay }),
+    ...(value.dropped.length === 0 ? {} : { [HEADERS.dropped]: value.dropped.join(',') }),
+  }
+}
