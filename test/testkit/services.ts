@@ -28,7 +28,7 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** Environment of a service; PORT and METRICS_PORT are filled in. */
+/** Environment of a service; METRICS_PORT is filled in, and PORT where it is absent. */
 export type ServiceEnv = Readonly<Record<string, string>>
 
 /** Tokens and keys of every test relay; long enough to be searched for in whatever must not hold them. */
@@ -84,7 +84,7 @@ export async function startFailing(entry: string, env: ServiceEnv): Promise<Exit
 }
 
 async function launch(entry: string, env: ServiceEnv): Promise<Service> {
-  const [port, metricsPort] = [await freePort(), await freePort()]
+  const [port, metricsPort] = [Number(env.PORT ?? (await freePort())), await freePort()]
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--conditions=ferry-source', entry], {
     cwd: root,
     // Nothing of the test run's own environment: proxies and vendor keys of the machine must not leak in.

@@ -13,6 +13,22 @@ import {
   startRelay,
 } from '../../../../test/testkit/services.ts'
 
+/** A free port with a free one above it, out of the range from which the system gives ports to everybody. */
+async function freePair(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000)
+    if ((await isFree(port)) && (await isFree(port + 1))) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
+
 const AUTH = { authorization: `Bearer ${RELAY_TOKEN}` }
 
 // Starting processes takes its time on a busy machine.
@@ -24,17 +40,8 @@ describe('RELAY_WORKERS', { timeout: 30_000 }, () => {
   })
   afterAll(() => vendor.stop())
   beforeEach(async () => {
-    // The port above may be taken: then none starts, and another pair is tried.
-    for (let attempt = 0; attempt < 4; attempt++) {
-      relay = await startRelay(relayEnv(vendor.origin, { RELAY_WORKERS: '2' }))
-      let gone = false
-      void relay.exited.then(() => {
-        gone = true
-      })
-      await eventually('all workers', () => gone || events('relay_started').length === 1, 15_000)
-      if (!gone) return
-    }
-    throw new Error(relay.log())
+    relay = await startRelay(relayEnv(vendor.origin, { RELAY_WORKERS: '2', PORT: String(await freePair()) }))
+    await eventually('all workers', () => events('relay_started').length === 1, 15_000)
   })
   afterEach(async () => {
     await relay.stop()
@@ -175,8 +182,8 @@ describe('RELAY_WORKERS', { timeout: 30_000 }, () => {
 describe('workers that cannot start', () => {
   it('do not start by half', async () => {
     const blocker = createServer()
-    await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve))
-    const { port } = blocker.address() as { port: number }
+    const port = (await freePair()) + 1
+    await new Promise<void>((resolve) => blocker.listen(port, '127.0.0.1', resolve))
     const env = relayEnv('http://127.0.0.1:9', { RELAY_WORKERS: '2', PORT: String(port - 1) })
     const { code, log } = await startFailing(RELAY_ENTRY, env)
     blocker.close()
