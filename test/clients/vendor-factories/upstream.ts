@@ -16,9 +16,14 @@ export interface Upstream {
 
 export async function startUpstream(): Promise<Upstream> {
   const mock = new LLMock({ port: 0, host: '127.0.0.1', logLevel: 'silent', chunkSize: 3 })
+  mock.onEmbedding(/./, { embedding: [0.5, -0.25] })
   mock.addFixture({
     match: { predicate: ({ tools, messages }) => !!tools?.length && messages.at(-1)?.role !== 'tool' },
     response: { toolCalls: [{ name: 'weather', arguments: '{"city":"北京"}' }] },
+  })
+  mock.addFixture({
+    match: { predicate: ({ response_format }) => response_format?.type === 'json_schema' },
+    response: { content: '{"city":"北京","days":3}' },
   })
   mock.addFixture({ match: { predicate: () => true }, response: { content: TEXT } })
   mock.onSpeech(/./, { audio: BYTES.toString('base64') })
