@@ -1,8 +1,10 @@
+import { LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
 import { type BodyBudget, checkDeclared, declaredLength, gatherBody } from '../body.ts'
 import type { RelayConfig } from '../config.ts'
 import { refuse, toFerryError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { continueIfExpected } from '../forward.ts'
+import { type DecodedBody, decodeBody } from './decode-body.ts'
 
 /**
  * Gathers a carrier's body, of whatever type, and hands it over; what `receive` throws becomes the answer.
@@ -17,8 +19,26 @@ export function receiveBody(
 ): void {
   const { request } = exchange
   checkDeclared(request, limits.maxBodyBytes)
+  const encoding = request.headers[LINK_HEADERS.encoding]
   const body = (bytes: Buffer): void => {
     exchange.bytesIn = bytes.length
+    if (encoding === undefined || bytes.length === 0) {
+      hand(bytes)
+      return
+    }
+    decodeBody(bytes, String(encoding), limits.maxBodyBytes, budget).then(swap, (error) =>
+      refuse(exchange, toFerryError(error)),
+    )
+  }
+  /** The decoded body takes the encoded one's place in the budget. */
+  function swap({ bytes, reservation }: DecodedBody): void {
+    exchange.reservation?.release()
+    exchange.reservation = reservation
+    hand(bytes)
+    // Nobody else does it for a carrier that went while its body was decoded.
+    if (exchange.isClosed) exchange.reservation?.release()
+  }
+  function hand(bytes: Buffer): void {
     try {
       receive(bytes)
     } catch (error) {

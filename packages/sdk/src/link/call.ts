@@ -7,6 +7,7 @@ import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreacha
 import { ByteQueue } from './byte-queue.ts'
 import { endExchange, ownerHeaders } from './cancel.ts'
 import { Carrier, type CarrierEnd } from './carrier.ts'
+import { type EncodedBody, encodeBody } from './encode-body.ts'
 import { newExchangeId } from './exchange-id.ts'
 import type { LinkSettings } from './options.ts'
 import type { RelayPool } from './pool.ts'
@@ -49,6 +50,7 @@ export class DurableCall {
   readonly #pool: RelayPool
   readonly #digest: string
   readonly #queue: ByteQueue
+  #body: EncodedBody
   #resolve: (answer: LinkAnswer) => void = () => {}
   #reject: (reason: unknown) => void = () => {}
   #relay: Relay
@@ -83,6 +85,7 @@ export class DurableCall {
     this.#request = request
     this.#settings = settings
     this.#pool = pool
+    this.#body = { bytes: request.body, encoding: undefined }
     this.#digest = hash('sha256', request.body)
     this.#id = newExchangeId(request.affinity)
     this.#relay = pool.preferred
@@ -97,7 +100,12 @@ export class DurableCall {
     })
     request.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (request.signal?.aborted) this.#leave(request.signal.reason)
-    else void this.#run()
+    else void this.#begin()
+  }
+
+  async #begin(): Promise<void> {
+    this.#body = await encodeBody(this.#request.body)
+    await this.#run()
   }
 
   async #run(): Promise<void> {
@@ -116,7 +124,8 @@ export class DurableCall {
 
   /** Sends one carrier and waits for its end. */
   #carry(): Promise<CarrierEnd> {
-    const { method, path, body } = this.#request
+    const { method, path } = this.#request
+    const { bytes: body, encoding } = this.#body
     const relay = this.#relay
     const mayRepeat = body.length <= SMALL_BODY_BYTES && !this.#mustAsk
     const sends = !this.#isClaimed && (!this.#isDoubtful || this.#isWanted || mayRepeat)
@@ -127,7 +136,8 @@ export class DurableCall {
         origin: relay.url.origin,
         path: relay.pathOf(path),
         method,
-        headers: this.#headers(),
+        headers:
+          sends && encoding !== undefined ? [...this.#headers(), LINK_HEADERS.encoding, encoding] : this.#headers(),
         body: sends && body.length > 0 ? body : undefined,
       }
       this.#silence = silence

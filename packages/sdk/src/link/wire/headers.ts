@@ -8,6 +8,8 @@ export const LINK_HEADERS = {
   digest: 'x-ferry-digest',
   /** Request: whose exchange it is, beyond the relay token. */
   scope: 'x-ferry-scope',
+  /** Request: how the link has encoded the body, a {@link LinkEncoding}. Content-Encoding belongs to the caller. */
+  encoding: 'x-ferry-encoding',
   /** Request and answer: `1` for an answer in frames. */
   frames: 'x-ferry-frames',
   /** Answer: longest silence between two frames, in ms. */
@@ -19,3 +21,12 @@ export const EXCHANGE_ID: RegExp = /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{22,128}$
 
 /** SHA-256 in hexadecimal. */
 export const DIGEST: RegExp = /^[0-9a-f]{64}$/i
+
+/** How a body crosses the link. */
+export type LinkEncoding = 'zstd' | 'gzip'
+
+/** Whether `value` is a {@link LinkEncoding}. */
+export const isLinkEncoding = (value: string): value is LinkEncoding => value === 'zstd' || value === 'gzip'
+
+/** Largest window that a decoder grants, as a power of two: 16 MiB. */
+export const MAX_WINDOW_LOG = 24

@@ -8,4 +8,11 @@ export {
   type HeadFrame,
   MAX_FRAME_BYTES,
 } from './frames.ts'
-export { DIGEST, EXCHANGE_ID, LINK_HEADERS } from './headers.ts'
+export {
+  DIGEST,
+  EXCHANGE_ID,
+  isLinkEncoding,
+  LINK_HEADERS,
+  type LinkEncoding,
+  MAX_WINDOW_LOG,
+} from './headers.ts'
