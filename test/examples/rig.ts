@@ -141,6 +141,12 @@ export function run(command: string, args: readonly string[], options: RunOption
   })
 }
 
+const REGISTRY_AWAY =
+  /Could not (transfer|resolve|find) artifact|Unknown host|No matching distribution|NewConnectionError/
+
+/** Whether Maven or pip failed because its registry is out of reach: a test then says so instead of failing. */
+export const isRegistryAway = (output: string): boolean => REGISTRY_AWAY.test(output)
+
 function running<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('only inside tests')
   return value
