@@ -113,7 +113,7 @@ export function callSettings(client: SharedOptions, call: SharedOptions): CallSe
 }
 
 /** `https://host/prefix/v1/` → `https://host/prefix`. */
-export function serverRoot(baseURL: string | URL | undefined): string {
+function serverRoot(baseURL: string | URL | undefined): string {
   const text = String(baseURL ?? '').trim()
   const url = text === '' ? null : parseAddress(text)
   if (!url || !/^https?:$/.test(url.protocol)) {

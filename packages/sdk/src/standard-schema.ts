@@ -32,7 +32,7 @@ export type AnySchema = StandardSchema | JsonSchemaObject
 /** What the schema's values are once checked. */
 export type OutputOf<S> = S extends StandardSchema<infer _, infer Output> ? Output : unknown
 
-export function isStandardSchema(schema: AnySchema): schema is StandardSchema {
+function isStandardSchema(schema: AnySchema): schema is StandardSchema {
   return '~standard' in schema
 }
 
