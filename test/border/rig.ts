@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, Registry } from '@llm-ferry/kit'
 import { createRelay, readRelayConfig } from '@llm-ferry/relay'
-import { createLink, type Link } from '@llm-ferry/sdk/link'
+import { createLink, type Link, type LinkOptions } from '@llm-ferry/sdk/link'
 import { DIALECTS, type Dialect, rightAnswer } from '../testkit/dialects.ts'
 import { afterBody, ScriptedVendor, type Step } from '../testkit/scripted-vendor.ts'
 import { relayEnv, type ServiceEnv } from '../testkit/services.ts'
@@ -50,12 +50,23 @@ export async function startRelayHere(vendor: ScriptedVendor, env: ServiceEnv = {
   }
 }
 
-export async function startBorder(options: LineOptions = {}, env: ServiceEnv = {}): Promise<BorderRig> {
+export async function startBorder(
+  options: LineOptions = {},
+  env: ServiceEnv = {},
+  more: Partial<LinkOptions> = {},
+): Promise<BorderRig> {
   const vendor = await ScriptedVendor.start()
   const relay = await startRelayHere(vendor, env)
   const line = await Line.start(relay.port, options)
   const open = (): Link =>
-    createLink({ relays: [line.origin], leastSilenceMs: 100, mostSilenceMs: 200, connectMs: 300, graceMs: 20_000 })
+    createLink({
+      relays: [line.origin],
+      leastSilenceMs: 100,
+      mostSilenceMs: 200,
+      connectMs: 300,
+      graceMs: 20_000,
+      ...more,
+    })
   answerRightly(vendor)
   const rig: BorderRig = {
     vendor,

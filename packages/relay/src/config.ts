@@ -133,7 +133,7 @@ const table = {
   }),
   EXCHANGE_MAX_BYTES: bytes({
     default: 16_777_216,
-    doc: 'Durable answers up to this size are kept whole; of larger ones, the last 4 MiB that were handed on.',
+    doc: 'Durable answers up to this size are kept whole; of larger ones, as much behind what was handed on.',
   }),
   EXCHANGES_MAX_BYTES: bytes({ default: 536_870_912, doc: 'All durable answers together; beyond, new ones get 503.' }),
   EXCHANGE_MARKERS_DIR: text({
@@ -223,8 +223,14 @@ export interface LinkConfig {
   readonly markersFolder: string
 }
 
-/** What is kept of a long answer behind the newest byte that was handed on. */
-const KEPT_BEHIND_BYTES = 4 * 1024 * 1024
+/** What is kept of an answer behind the newest byte that was handed on, while there is no room for more. */
+const BEHIND_TIGHT_BYTES = 4 * 1024 * 1024
+
+const keptBytes = (whole: number): KeptBytes => ({
+  whole,
+  behind: whole,
+  behindTight: Math.min(whole, BEHIND_TIGHT_BYTES),
+})
 
 /** Proxies between the relay and the vendors. */
 export interface ProxySettings {
@@ -289,7 +295,7 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
     link: {
       heartbeatMs: values.LINK_HEARTBEAT_MS,
       graceMs: values.EXCHANGE_GRACE_MS,
-      kept: { whole: values.EXCHANGE_MAX_BYTES, behind: KEPT_BEHIND_BYTES },
+      kept: keptBytes(values.EXCHANGE_MAX_BYTES),
       maxBytes: values.EXCHANGES_MAX_BYTES,
       markersFolder: values.EXCHANGE_MARKERS_DIR,
     },

@@ -1,9 +1,11 @@
 /** How much of one answer is kept, in bytes. */
 export interface KeptBytes {
-  /** Answers up to this length are kept whole; also the most that is read from a vendor while nobody reads. */
+  /** Answers up to this length are kept whole; also the most that is read ahead from a vendor while nobody reads. */
   readonly whole: number
-  /** Of longer ones, what stays behind the newest byte that was handed on. */
+  /** Of longer ones, what stays behind the newest byte that was handed on: more than kernels and proxies hold. */
   readonly behind: number
+  /** The same while there is no room. */
+  readonly behindTight: number
 }
 
 interface Block {
@@ -46,7 +48,7 @@ export class ReplayBuffer {
 
   /** Whether no more may be read from the vendor while nobody reads. */
   get isFull(): boolean {
-    return this.#end - this.start >= this.#kept.whole
+    return this.#end - this.#handedOn >= this.#kept.whole
   }
 
   add(piece: Buffer): void {
@@ -97,7 +99,7 @@ export class ReplayBuffer {
 
   #trim(): void {
     if (this.#end <= this.#kept.whole && !this.#isTight) return
-    const needed = this.#handedOn - this.#kept.behind
+    const needed = this.#handedOn - (this.#isTight ? this.#kept.behindTight : this.#kept.behind)
     const keep = this.#blocks.findIndex(({ start, used }) => start + used > needed)
     const dropped = this.#blocks.splice(0, keep === -1 ? this.#blocks.length : keep)
     for (const block of dropped) this.#onHeld(-block.bytes.length)

@@ -112,7 +112,7 @@ class Host {
   handedOn = 0
 
   #process(): Exchanges {
-    const limits = { kept: { whole: WHOLE, behind: BEHIND }, maxBytes: 1 << 20, graceMs: GRACE_MS }
+    const limits = { kept: { whole: WHOLE, behind: BEHIND, behindTight: BEHIND }, maxBytes: 1 << 20, graceMs: GRACE_MS }
     return new Exchanges(
       this.markers,
       limits,
@@ -192,13 +192,13 @@ function checkProcess(model: Model, host: Host, at: number): void {
   expect(exchange.end).toBe(call.produced)
   if (reader !== undefined) host.handedOn = Math.max(host.handedOn, reader.from + reader.received)
   expect(exchange.start).toBeLessThanOrEqual(exchange.end <= WHOLE ? 0 : Math.max(0, host.handedOn - BEHIND))
-  expect(exchange.end - exchange.start).toBeLessThanOrEqual(WHOLE + LARGEST_PIECE + LARGEST_BLOCK)
+  expect(exchange.end - exchange.start).toBeLessThanOrEqual(WHOLE + BEHIND + LARGEST_PIECE + LARGEST_BLOCK)
   live.kept = exchange.start
   live.read = exchange.hasReader
   const isReading = exchange.hasReader && reader !== undefined
   if (isReading && !reader.isBlocked && call.hasHead) expect(reader.from + reader.received).toBe(call.produced)
   if (call.state === 'running' && call.produced > 0) {
-    const isFull = exchange.end - exchange.start >= WHOLE
+    const isFull = exchange.end - host.handedOn >= WHOLE
     expect(call.isPaused, 'who pauses the vendor').toBe(isReading ? reader.isBlocked : isFull)
   }
   if (reader?.ending?.kind === 'complete') {
