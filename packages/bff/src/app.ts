@@ -9,6 +9,7 @@ import type { Limits } from './limits/limits.ts'
 import { createPolicies } from './limits/policy-schema.ts'
 import { accessLog } from './middleware/access-log.ts'
 import { auth } from './middleware/auth.ts'
+import { cors } from './middleware/cors.ts'
 import { closeWhileDraining } from './middleware/drain.ts'
 import { errors } from './middleware/errors.ts'
 import { requestId } from './middleware/request-id.ts'
@@ -82,6 +83,7 @@ export function createApp(parts: AppParts): Koa<State> {
   app.use(securityHeaders())
   app.use(requestId(log))
   app.use(accessLog(telemetry))
+  app.use(cors(config.corsOrigins))
   app.use(errors())
   app.use(router.routes())
   app.use(router.allowedMethods())

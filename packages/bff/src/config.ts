@@ -37,6 +37,9 @@ const variables = {
     required: 'set it to name:key pairs, such as BFF_KEYS=voicebox:$(openssl rand -hex 24)',
     doc: 'Keys that applications call with: name:key, with commas.',
   }),
+  CORS_ORIGINS: list(parseOrigin, {
+    doc: 'Origins whose pages may call from a browser, such as https://app.example.cn, with commas. Absent: none.',
+  }),
   RELAY_URLS: list(parseOrigin, {
     doc: 'Relays in order of preference. Needed unless every vendor is called directly.',
   }),
@@ -106,6 +109,8 @@ export interface BffConfig {
   readonly metricsToken: string | undefined
   readonly logLevel: LogLevel
   readonly keys: readonly NamedSecret[]
+  /** Origins whose pages may call from a browser. */
+  readonly corsOrigins: readonly URL[]
   readonly relayUrls: readonly URL[]
   readonly relayToken: string | undefined
   readonly maxBodyBytes: number
@@ -145,6 +150,7 @@ export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
     metricsToken: values.METRICS_TOKEN,
     logLevel: values.LOG_LEVEL,
     keys: values.BFF_KEYS,
+    corsOrigins: values.CORS_ORIGINS ?? [],
     relayUrls: values.RELAY_URLS ?? [],
     relayToken: values.RELAY_TOKEN,
     maxBodyBytes: values.MAX_BODY_BYTES,
