@@ -51,13 +51,14 @@ export interface Chain {
   readonly env: ExampleEnv
 }
 
-export function scriptedChain(): Chain {
+/** @param more variables of the BFF. */
+export function scriptedChain(more: Record<string, string> = {}): Chain {
   let vendor: ScriptedVendor | undefined
   let services: readonly [relay: Service, bff: Service] | undefined
   beforeAll(async () => {
     vendor = await ScriptedVendor.start()
     const relay = await startRelay(relayEnv(vendor.origin))
-    services = [relay, await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: relay.origin, RELAY_TOKEN })]
+    services = [relay, await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: relay.origin, RELAY_TOKEN, ...more })]
   }, 60_000)
   beforeEach(() => vendor?.clear())
   afterAll(async () => {
