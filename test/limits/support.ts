@@ -92,8 +92,8 @@ export interface Cluster {
   readonly bffs: readonly Service[]
   /** Lines of all processes' ledgers. */
   records(): LedgerLine[]
-  /** Posts a chat to the n-th process, modulo their number. */
-  chat(n: number, fate: Fate, options?: { user?: string; signal?: AbortSignal }): Promise<Outcome>
+  /** Posts a chat to the n-th process, modulo their number; leaves in mid-stream when the answer contains `leaveAt`. */
+  chat(n: number, fate: Fate, options?: { user?: string; leaveAt?: string }): Promise<Outcome>
   stop(): Promise<void>
 }
 
@@ -169,8 +169,9 @@ async function chat(
   agent: Agent,
   bff: Service,
   fate: Fate,
-  { user, signal }: { user?: string; signal?: AbortSignal },
+  { user, leaveAt }: { user?: string; leaveAt?: string },
 ): Promise<Outcome> {
+  const leaving = new AbortController()
   try {
     const stream = fate.endsWith('stream')
     const body = JSON.stringify({
@@ -184,10 +185,18 @@ async function chat(
       method: 'POST',
       headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
       body,
-      ...(signal && { signal }),
+      signal: leaving.signal,
     })
     const id = String(response.headers['x-ferry-request-id'])
-    const text = await response.body.text().catch((error: Error) => `cut: ${error.message}`)
+    let text = ''
+    try {
+      for await (const piece of response.body) {
+        text += piece
+        if (leaveAt !== undefined && text.includes(leaveAt)) leaving.abort()
+      }
+    } catch (error) {
+      text += `cut: ${(error as Error).message}`
+    }
     return { status: response.statusCode, id, text }
   } catch {
     return { status: 0, id: '', text: '' }
