@@ -9,6 +9,7 @@ import { profile } from './profile.ts'
 import { circumstances, footnotes, heldTable, resultTable, verdictTable } from './report.ts'
 import { openRig, program, type Rig } from './rig.ts'
 import { type Result, runRounds } from './rounds.ts'
+import { benchSdk } from './sdk/index.ts'
 import { type Started, startTarget } from './started.ts'
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -40,6 +41,7 @@ async function bench(options: Options): Promise<number> {
   const verdicts = judge(results, held)
   const parts = [circumstances(), ...results.map(resultTable)]
   if (held.length > 0) parts.push(heldTable(held))
+  if (options.sdk) parts.push(await benchSdk())
   if (verdicts.length > 0) parts.push(verdictTable(verdicts))
   parts.push(footnotes(options.targets))
   const report = parts.join('\n\n')

@@ -12,6 +12,8 @@ export interface Options {
   readonly measures: readonly Measure[]
   /** Levels of open streams. */
   readonly hold: readonly number[]
+  /** Whether the SDK's client is measured beside a bare fetch. */
+  readonly sdk: boolean
   /** Rounds of every measure; absent: each measure's own. */
   readonly rounds: number | undefined
 }
@@ -26,7 +28,7 @@ work on the machine disturbs least. Needs nginx, redis-server, wrk and gcc, whic
   --short            smoke, under a minute: relay and nginx; ends with 1 when a goal of test/bench/budgets.json is
                      missed by more than half
   --targets a,b      of ${TARGETS.map(({ name }) => name).join(', ')}
-  --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold
+  --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold, sdk
   --streams a,b      levels of "hold"; 100,1000,5000
   --rounds n         rounds of each measure
   --profile target   where a target on Node spends its time under the first of --measures (json-64)
@@ -63,9 +65,10 @@ export function readOptions(argv: readonly string[]): Options {
         ? MEASURES
         : pick(
             MEASURES,
-            measures.filter((name) => name !== 'hold'),
+            measures.filter((name) => name !== 'hold' && name !== 'sdk'),
           ),
     hold: holds ? (values.streams ?? '100,1000,5000').split(',').map(Number) : [],
+    sdk: measures === undefined || measures.includes('sdk'),
     rounds: values.rounds === undefined ? (short ? SHORT.rounds : undefined) : Number(values.rounds),
   }
 }
