@@ -63,8 +63,8 @@ describe.each(shapes)('$vendor, streamed: $streamed', ({ vendor, streamed }) => 
       await expectWhole()
       cuts += rig.line.cuts
     }
-    // A heartbeat more or less moves the end.
-    expect(cuts).toBeGreaterThanOrEqual(Math.floor((down - 20) / step))
+    // Heartbeats and acknowledgements more or less move the end.
+    expect(cuts).toBeGreaterThan((0.7 * down) / step - 1)
   })
 
   test.each<[Cut, number]>([

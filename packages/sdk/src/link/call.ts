@@ -100,7 +100,7 @@ export class DurableCall {
     })
     request.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (request.signal?.aborted) this.#leave(request.signal.reason)
-    else void this.#begin()
+    else this.#begin().catch((error) => this.#fail(unforeseen(error)))
   }
 
   async #begin(): Promise<void> {
@@ -335,6 +335,9 @@ export class DurableCall {
     return endExchange(this.#relay, this.#id, ownerHeaders(this.#request.headers, this.#scope), tries)
   }
 }
+
+const unforeseen = (cause: unknown): FerryError =>
+  new FerryError('internal_error', 'The request could not be carried over the link.', { cause })
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes

@@ -91,3 +91,16 @@ test('a link without relays, or with what is no URL, is refused', () => {
   expect(() => createLink({ relays: [] })).toThrow(TypeError)
   expect(() => createLink({ relays: ['relay'] })).toThrow(TypeError)
 })
+
+test('a request that cannot be written is an answer, and nothing was reached', async () => {
+  const link = createLink({ relays: ['http://127.0.0.1:9'], connectMs: 200 })
+  const answer = await link.request({
+    path: '/proxy/openai/x',
+    method: 'POST',
+    headers: ['bad name', 'x\n'],
+    body: Buffer.alloc(0),
+  })
+  expect(answer.status).toBeGreaterThanOrEqual(400)
+  expect(answer.headers).toContain('x-ferry-error')
+  await link.close()
+})
