@@ -1,4 +1,5 @@
 import { ConfigError, parseOrigin } from '@llm-ferry/kit'
+import { ModelCapabilities } from '@llm-ferry/sdk/schema'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { type PriceText, priceSchema } from './ledger/prices.ts'
@@ -54,6 +55,8 @@ export interface ModelConfig {
   readonly timeoutMs: number | undefined
   /** Most tokens that the model writes. */
   readonly maxOutputTokens: number | undefined
+  /** What it can or cannot do, before what is known of it. */
+  readonly capabilities: ModelCapabilities | undefined
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
@@ -103,6 +106,7 @@ const fileSchema = z.strictObject({
       z.strictObject({
         timeoutMs: z.int().positive().optional(),
         maxOutputTokens: z.int().positive().optional(),
+        capabilities: ModelCapabilities.strict().optional(),
       }),
     )
     .default({}),
@@ -179,9 +183,9 @@ function vendorsOf(file: FileText): VendorConfig[] {
 
 function modelsOf(file: FileText): Map<string, ModelConfig> {
   return new Map(
-    Object.entries(file.models).map(([id, { timeoutMs, maxOutputTokens }]) => [
+    Object.entries(file.models).map(([id, { timeoutMs, maxOutputTokens, capabilities }]) => [
       id,
-      { ...splitModelId(id), timeoutMs, maxOutputTokens },
+      { ...splitModelId(id), timeoutMs, maxOutputTokens, capabilities },
     ]),
   )
 }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { FerryError } from '@llm-ferry/sdk'
+import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
@@ -40,6 +40,8 @@ export interface Transport {
 export interface TransportOptions {
   readonly relayUrls: readonly URL[]
   readonly relayToken: string | undefined
+  /** Longest that a relay waits for an answer's head, in ms: calls end here before. */
+  readonly maxRequestTimeoutMs: number
   /** Longest wait for a TCP and TLS connection, in ms. */
   readonly connectTimeoutMs?: number
 }
@@ -62,7 +64,12 @@ const BEFORE_SENDING: ReadonlySet<string> = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ])
 
-export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_000 }: TransportOptions): Transport {
+export function createTransport({
+  relayUrls,
+  relayToken,
+  maxRequestTimeoutMs,
+  connectTimeoutMs = 10_000,
+}: TransportOptions): Transport {
   // Deadlines and idle limits are the caller's, per model and per call: undici's own are off.
   const dispatcher = new Agent({
     allowH2: false,
@@ -74,8 +81,10 @@ export function createTransport({ relayUrls, relayToken, connectTimeoutMs = 10_0
 
   const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '')
 
-  async function sendToRelay(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange> {
+  async function sendToRelay(vendor: VendorConfig, asked: OutgoingRequest, signal: AbortSignal): Promise<Exchange> {
     if (border === undefined) throw noRelay()
+    const headers = { ...asked.headers, [HEADERS.timeoutMs]: String(maxRequestTimeoutMs) }
+    const request = { ...asked, headers }
     if (isHeld(request)) return border.send(vendor, request, signal)
     const relay = border.preferredRelay()
     const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`

@@ -9,8 +9,9 @@ import {
 } from '@llm-ferry/sdk'
 import { createParser } from 'eventsource-parser'
 import type { Exchange, OutgoingRequest, Transport } from '../transport.ts'
-import type { EmbeddingsAdapter, StreamMapper, WireRequest } from '../vendors/vendor.ts'
+import type { StreamMapper, WireRequest } from '../vendors/vendor.ts'
 import { AttemptFailure } from './failure.ts'
+import type { EmbeddingsTarget, PreparedTarget } from './prepare.ts'
 import type { ResolvedTarget } from './resolve.ts'
 import { keepWireText } from './wire-text.ts'
 
@@ -33,13 +34,6 @@ export interface AnswerHead {
   readonly dropped: readonly string[]
 }
 
-/** A target whose dialect has embeddings. */
-export interface EmbeddingsTarget {
-  readonly vendor: string
-  readonly target: ResolvedTarget
-  readonly adapter: EmbeddingsAdapter
-}
-
 /** A whole answer. */
 export interface PlainAnswer extends AnswerHead {
   readonly completion: ChatCompletion
@@ -55,8 +49,8 @@ export interface StreamAnswer extends AnswerHead {
 }
 
 /** One attempt at a whole answer. @throws {AttemptFailure} */
-export async function attemptPlain(target: ResolvedTarget, options: AttemptOptions): Promise<PlainAnswer> {
-  const wire = target.adapter.request(options.request, target)
+export async function attemptPlain(target: PreparedTarget, options: AttemptOptions): Promise<PlainAnswer> {
+  const { wire } = target
   const exchange = await options.transport.send(target.config, outgoing(wire), options.signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const text = await readText(exchange, options.signal)
@@ -66,21 +60,23 @@ export async function attemptPlain(target: ResolvedTarget, options: AttemptOptio
 
 /** One attempt at embeddings. @throws {AttemptFailure} */
 export async function attemptEmbeddings(
-  { target, adapter }: EmbeddingsTarget,
+  target: EmbeddingsTarget,
   request: EmbeddingsRequest,
   { transport, signal }: Pick<AttemptOptions, 'transport' | 'signal'>,
 ): Promise<AnswerHead & { readonly embeddings: EmbeddingsResponse }> {
-  const wire = adapter.request(request, target)
+  const { wire } = target
   const exchange = await transport.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
-  const embeddings = adapter.response(parseJson(await readText(exchange, signal)), request, target)
+  const embeddings = target.embeddings.response(parseJson(await readText(exchange, signal)), request, target)
   return { embeddings, relay: exchange.relay, dropped: wire.dropped }
 }
 
 /** One attempt at a stream; resolves with its first chunks. @throws {AttemptFailure} */
-export async function attemptStream(target: ResolvedTarget, options: AttemptOptions): Promise<StreamAnswer> {
-  const wire = target.adapter.request(options.request, target)
+export async function attemptStream(target: PreparedTarget, options: AttemptOptions): Promise<StreamAnswer> {
+  const { wire } = target
   const idle = new IdleTimer(options.idleTimeoutMs)
+  // Until the first event the deadline runs, which may be longer.
+  idle.pause()
   const signal = AbortSignal.any([options.signal, idle.signal])
   const exchange = await options.transport.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)

@@ -1,4 +1,4 @@
-import { FerryError } from '@llm-ferry/sdk'
+import { FerryError, type ModelCapabilities } from '@llm-ferry/sdk'
 import { type FileConfig, splitModelId, type VendorConfig } from '../config-file.ts'
 import { DIALECTS } from '../vendors/registry.ts'
 import type { Target, VendorAdapter } from '../vendors/vendor.ts'
@@ -9,7 +9,12 @@ export interface ResolvedTarget extends Target {
   readonly adapter: VendorAdapter
   /** The model's own deadline, before REQUEST_TIMEOUT_MS. */
   readonly timeoutMs: number | undefined
+  /** What the model can do, as far as it is known. */
+  readonly capabilities: ModelCapabilities
 }
+
+/** Models that reason may be silent for minutes. */
+const REASONING_TIMEOUT_MS = 600_000
 
 /** Turns a request's `model` into the targets to try, in order; never empty. */
 export type Resolver = (model: string) => readonly ResolvedTarget[]
@@ -27,8 +32,19 @@ export function createTargets(
     const adapter = config && dialects[config.dialect]
     if (!adapter) return undefined
     const known = models.get(`${vendor}/${model}`)
-    return { vendor, model, config, adapter, maxOutputTokens: known?.maxOutputTokens, timeoutMs: known?.timeoutMs }
+    const capabilities = { ...listedCapabilities(config, adapter, model), ...known?.capabilities }
+    const timeoutMs = known?.timeoutMs ?? (capabilities.reasoning ? REASONING_TIMEOUT_MS : undefined)
+    return { vendor, model, config, adapter, maxOutputTokens: known?.maxOutputTokens, timeoutMs, capabilities }
   }
+}
+
+/** What the vendor of the dialect's own name is known to do with a model; others may serve another of that name. */
+function listedCapabilities(
+  { name, dialect }: VendorConfig,
+  { models }: VendorAdapter,
+  model: string,
+): ModelCapabilities {
+  return (name === dialect && models.find(({ id }) => id === model)?.capabilities) || {}
 }
 
 /**

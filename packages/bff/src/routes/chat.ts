@@ -1,9 +1,9 @@
-import { FerryError } from '@llm-ferry/sdk'
 import { type ChatChunk, type ChatRequest, parseChatRequest } from '@llm-ferry/sdk/schema'
 import type { Context, Middleware } from '../context.ts'
 import { type AttemptOptions, attemptPlain, attemptStream, type StreamAnswer } from '../dispatch/answer.ts'
 import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
 import { toFailure } from '../dispatch/failure.ts'
+import { type PreparedTarget, prepareChat } from '../dispatch/prepare.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import { EventStream } from '../event-stream.ts'
@@ -29,7 +29,7 @@ export interface ChatOptions extends AdmissionOptions {
   readonly streamHeartbeatMs: number
 }
 
-type Targets = readonly [ResolvedTarget, ...ResolvedTarget[]]
+type Targets = readonly [PreparedTarget, ...PreparedTarget[]]
 
 /** One call as its steps hand it on. */
 interface Call {
@@ -53,7 +53,7 @@ export function chat(
 ): Middleware {
   return async function chat(context) {
     const request = parseChatRequest(await readJson(context, options.maxBodyBytes))
-    const targets = targetsOf(options.resolve, request, vendorOf(context))
+    const targets = prepareChat(request, options.resolve(modelOf(request, vendorOf(context))))
     const { facts } = context.state
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
@@ -76,12 +76,8 @@ export function chat(
   }
 }
 
-function targetsOf(resolve: Resolver, request: ChatRequest, vendor: string | undefined): Targets {
-  const name =
-    vendor === undefined || request.model.startsWith(`${vendor}/`) ? request.model : `${vendor}/${request.model}`
-  const [first, ...others] = resolve(name)
-  if (first === undefined) throw new FerryError('model_not_found', `No vendor here serves the model "${name}"`)
-  return [first, ...others]
+function modelOf({ model }: ChatRequest, vendor: string | undefined): string {
+  return vendor === undefined || model.startsWith(`${vendor}/`) ? model : `${vendor}/${model}`
 }
 
 function attemptOptions(call: Call, { transport, streamIdleTimeoutMs }: ChatOptions): AttemptOptions {

@@ -24,9 +24,13 @@ function listModels(
       ),
     )
   const byId = new Map(known.map((model) => [model.id, model]))
-  for (const [id, { vendor, maxOutputTokens }] of models) {
+  for (const [id, { vendor, maxOutputTokens, capabilities }] of models) {
     const base = byId.get(id) ?? { id, object: 'model', created: 0, owned_by: vendor }
-    byId.set(id, maxOutputTokens === undefined ? base : { ...base, max_output_tokens: maxOutputTokens })
+    byId.set(id, {
+      ...base,
+      ...(maxOutputTokens !== undefined && { max_output_tokens: maxOutputTokens }),
+      ...(capabilities !== undefined && { capabilities: { ...base.capabilities, ...capabilities } }),
+    })
   }
   const named = [...aliases].map(
     ([id, targets]): Model => ({ id, object: 'model', created: 0, owned_by: 'alias', targets: [...targets] }),
