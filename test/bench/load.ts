@@ -84,7 +84,7 @@ export async function loadStreams(rig: Rig, { sse }: Native, aim: Aim, load: Str
   let before = 0
   let used = 0
   const output = await capture(rig, argv, {
-    seconds: seconds + warmupSeconds + (perSecond === undefined ? 0 : connections / perSecond),
+    seconds: seconds + warmupSeconds + (perSecond === undefined ? 0 : connections / perSecond + 30),
     onStderr: () => {
       before = cpu(aim)
       load.onCounting?.()

@@ -82,7 +82,7 @@ async function byTurns(rig: Rig, native: Native, { targets, measures, rounds }: 
   const results: Result[] = []
   for (const measure of measures) {
     const wanted = started.filter(({ target }) => measure.targets?.includes(target.name) ?? true)
-    results.push(await runRounds(rig, native, measure, wanted, rounds ?? measure.rounds))
+    results.push(await runRounds(rig, native, measure, wanted, rounds ?? measure.rounds, results.length === 0))
   }
   await Promise.all(started.map(({ server }) => server?.stop()))
   return results
@@ -91,7 +91,7 @@ async function byTurns(rig: Rig, native: Native, { targets, measures, rounds }: 
 async function holdAll(rig: Rig, native: Native, { targets, hold }: Options): Promise<Held[]> {
   const rows: Held[] = []
   for (const streams of hold) {
-    for (const target of targets) {
+    for (const target of targets.filter(({ holdsStreams }) => holdsStreams)) {
       const row = await holdStreams(rig, native, target, streams)
       if (row === undefined) continue
       console.error(`bench: hold ${streams} ${target.name}: ${row.kibPerStream.toFixed(1)} KiB a stream`)

@@ -24,9 +24,9 @@ Measures the services and their peers on this machine, over loopback only, and p
 is the CPU time of the target's process, compared round by round with another target of the same run: it is what other
 work on the machine disturbs least. Needs nginx, redis-server, wrk and gcc, which are installed where that is possible.
 
-  (nothing)          everything, about 12 minutes; peers are installed into .ferry/bench at the first run
-  --short            smoke, under a minute: relay and nginx; ends with 1 when a goal of test/bench/budgets.json is
-                     missed by more than half
+  (nothing)          everything, about 13 minutes; peers are installed into .ferry/bench at the first run
+  --short            smoke, under a minute: relay and nginx; ends with 1 when a ratio is worse by half than what
+                     test/bench/budgets.json has recorded
   --targets a,b      of ${TARGETS.map(({ name }) => name).join(', ')}
   --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold, sdk
   --streams a,b      levels of "hold"; 100,1000,5000

@@ -76,17 +76,20 @@ export function heldTable(rows: readonly Held[]): string {
     digits(row.p50),
     digits(row.p99),
   ])
-  return `### Streams held open: an event each 500 ms\n\n${table(head, cells)}`
+  return `### Streams held open: an event each second\n\n${table(head, cells)}`
 }
 
 export function verdictTable(verdicts: readonly Verdict[]): string {
-  const rows = verdicts.map((verdict) => [verdict.goal, digits(verdict.most), digits(verdict.reached), word(verdict)])
-  return `### Goals\n\n${table(['goal', 'at most', 'reached', ''], rows)}`
+  const rows = verdicts.map((verdict) => {
+    const { what, goal, recorded, reached } = verdict
+    return [what, digits(goal), digits(recorded), digits(reached), word(verdict)]
+  })
+  return `### Goals\n\n${table(['what', 'goal, at most', 'recorded', 'reached', ''], rows)}`
 }
 
 function word(verdict: Verdict): string {
-  if (verdict.reached <= verdict.most) return 'met'
-  return isBroken(verdict) ? 'missed by more than half' : 'missed'
+  if (verdict.reached <= verdict.goal) return 'met'
+  return isBroken(verdict) ? 'missed, and far from what was recorded' : 'missed'
 }
 
 export function footnotes(targets: readonly Target[]): string {

@@ -14,6 +14,8 @@ export interface Result {
 /** A target is warm after so many requests or events, or so many runs of a second. */
 const WARMUP_CALLS = 10_000
 const WARMUP_RUNS = 5
+/** Later measures find most of the target's code compiled. */
+const WARMUP_RUNS_LATER = 2
 
 /** Runs a measure by turns, A B C then C B A, so that what the machine does besides meets all targets alike. */
 export async function runRounds(
@@ -22,9 +24,12 @@ export async function runRounds(
   measure: Measure,
   targets: readonly Started[],
   rounds: number,
+  isFirst: boolean,
 ): Promise<Result> {
   const samples = new Map<string, (Sample | undefined)[]>(targets.map(({ target }) => [target.name, []]))
-  for (const started of targets) await warmUp(rig, native, measure, started)
+  for (const started of targets) {
+    await warmUp(rig, native, measure, started, isFirst ? WARMUP_RUNS : WARMUP_RUNS_LATER)
+  }
   for (let round = 0; round < rounds; round++) {
     for (const started of round % 2 === 0 ? targets : targets.toReversed()) {
       const sample = await runOnce(rig, native, measure, started, measure.seconds)
@@ -36,8 +41,8 @@ export async function runRounds(
 }
 
 // Compilers need calls, not seconds: on a busy machine these differ.
-async function warmUp(rig: Rig, native: Native, measure: Measure, started: Started): Promise<void> {
-  for (let i = 0, done = 0; i < WARMUP_RUNS && done < WARMUP_CALLS; i++) {
+async function warmUp(rig: Rig, native: Native, measure: Measure, started: Started, most: number): Promise<void> {
+  for (let i = 0, done = 0; i < most && done < WARMUP_CALLS; i++) {
     done += (await runOnce(rig, native, measure, started, 1))?.rate ?? 0
   }
 }

@@ -4,7 +4,8 @@
  *
  * Each connection posts BODY, reads the stream to its end and asks again (-o: only once). An event's latency is the time
  * since the mock vendor stamped it, whatever stands around the stamp. Counting begins WARMUP_S after the last connection
- * was opened, with a line on stderr, and ends with one JSON object on stdout.
+ * was opened (-o: and when all streams have begun, or 30 s later), with a line on stderr, and ends with one JSON object
+ * on stdout.
  */
 #include "histogram.h"
 
@@ -21,7 +22,7 @@ typedef struct {
 
 static histogram first_event, each_event;
 static uint64_t events, streams, errors;
-static int counting, once, open_count, poller;
+static int counting, once, open_count, begun, poller;
 static char *request, first_error[512];
 static size_t request_length;
 static struct sockaddr_in address;
@@ -72,7 +73,7 @@ static void on_connected(connection *c) {
 }
 
 static void on_stamp(connection *c, uint64_t now) {
-  c->events++;
+  begun += ++c->events == 1;
   if (!counting) return;
   events++;
   observe(&each_event, now > c->stamp ? now - c->stamp : 0);
@@ -201,10 +202,11 @@ int main(int argc, char **argv) {
                                     path, port, headers, strlen(body), body);
   poller = epoll_create1(0);
   connection *all = calloc((size_t)count, sizeof *all);
-  uint64_t began = now_ns(), count_at = 0, end_at = 0, now = began;
+  uint64_t began = now_ns(), all_at = 0, count_at = 0, end_at = 0, now = began;
   for (struct epoll_event ready[512];;) {
     for (; started < count && started <= (double)(now - began) / 1e9 * per_second; started++) connect_to(&all[started]);
-    if (started == count && end_at == 0) {
+    if (started == count && all_at == 0) all_at = now;
+    if (all_at && end_at == 0 && (!once || begun == count || now - all_at > 30000000000ull)) {
       count_at = now + (uint64_t)(warmup * 1e9);
       end_at = count_at + (uint64_t)(seconds * 1e9);
     }

@@ -34,6 +34,7 @@ export const bffWithRedis: Target = {
   ...bff,
   name: 'bff-redis',
   about: 'the same with its limits and ledger in a Redis, whose own time is not counted',
+  holdsStreams: true,
   needsRedis: true,
   prepare: (rig, port) => command('bff-redis', rig, port, { REDIS_URL: `redis://127.0.0.1:${rig.redisPort}` }),
 }

@@ -43,6 +43,7 @@ http {
 export const nginx: Target = {
   name: 'nginx',
   about: 'one worker: token compared, key put in, unbuffered, access log to a file; no metrics',
+  holdsStreams: true,
   swapsKey: true,
   prepare(rig, port) {
     const folder = join(rig.run, 'nginx')

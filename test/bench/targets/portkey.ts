@@ -19,6 +19,7 @@ export const portkey: Target = {
   name: 'portkey',
   about: '@portkey-ai/gateway 1.15.2 on its own Node server: no keys, no limits, no access log',
   // It keeps no keys: callers send the vendor's.
+  holdsStreams: true,
   swapsKey: false,
   prepare(rig, port) {
     const folder = installFromNpm(rig, 'portkey', MANIFEST)

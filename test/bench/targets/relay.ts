@@ -5,6 +5,7 @@ import { type Target, vendorAsk } from './target.ts'
 export const relay: Target = {
   name: 'relay',
   about: 'ours, all features on: token, key pool, metrics, access log to a file',
+  holdsStreams: true,
   swapsKey: true,
   prepare: ({ vendorUrl }, port) =>
     nodeService('relay', port, {

@@ -30,6 +30,8 @@ export interface Target {
   readonly swapsKey: boolean
   /** Gets what it needs and tells how to start it on a port; `undefined` when nothing is to be started. */
   prepare(rig: Rig, port: number): Command | undefined
+  /** Whether thousands of streams are held open through it; slow peers would take minutes for it. */
+  readonly holdsStreams?: boolean
   /** Whether it needs a Redis at `rig.redisPort`. */
   readonly needsRedis?: boolean
   /** Longest start, in ms. Default 20,000. */
