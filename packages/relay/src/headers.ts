@@ -72,7 +72,7 @@ const droppedForCallers = dropping(NOT_FOR_CALLERS, PREFIXES_NOT_FOR_CALLERS)
 /**
  * Header names that a Connection header declares hop-by-hop, lower case; undefined when there are none beyond the usual.
  */
-export function nominated(connection: string | undefined): ReadonlySet<string> | undefined {
+function nominated(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
   return new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
 }

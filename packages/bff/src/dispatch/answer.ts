@@ -87,7 +87,7 @@ export async function attemptStream(target: PreparedTarget, options: AttemptOpti
 }
 
 /** What an adapter wrote, as it goes out. */
-export function outgoing({ method, path, headers, body }: WireRequest): OutgoingRequest {
+function outgoing({ method, path, headers, body }: WireRequest): OutgoingRequest {
   return { method, path, headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }
 
