@@ -14,6 +14,7 @@ import { closeWhileDraining } from './middleware/drain.ts'
 import { errors } from './middleware/errors.ts'
 import { requestId } from './middleware/request-id.ts'
 import { securityHeaders } from './middleware/security-headers.ts'
+import { KeptReasoning } from './reasoning/kept-reasoning.ts'
 import { type ChatOptions, chat } from './routes/chat.ts'
 import { docs, openApi } from './routes/docs.ts'
 import { embeddings } from './routes/embeddings.ts'
@@ -47,6 +48,7 @@ export function createApp(parts: AppParts): Koa<State> {
     ...config,
     ...parts,
     resolve: createResolver(config.file),
+    reasoning: new KeptReasoning({ store, secretOf: keptFor(config) }),
     prices: createPrices(config.file.prices),
     policyOf: createPolicies(config.limits, config.file.limits, keyLimits),
   }
@@ -95,4 +97,11 @@ export function createApp(parts: AppParts): Koa<State> {
 function isCallersLeaving(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED' || code === 'ERR_STREAM_PREMATURE_CLOSE'
+}
+
+/** The secrets of the keys that reasoning is kept for. */
+function keptFor({ keys, file }: BffConfig): (key: string) => string | undefined {
+  const kept = keys.filter(({ name }) => file.keys.get(name)?.keepReasoning !== false)
+  const secrets = new Map(kept.map(({ name, secret }) => [name, secret]))
+  return (key) => secrets.get(key)
 }

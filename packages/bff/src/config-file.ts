@@ -45,6 +45,8 @@ export interface KeyConfig {
   readonly limits: LimitsText
   /** What native routes do for it: calls that leave nothing at the vendor, or everything. */
   readonly native: NativeScope
+  /** Whether reasoning is kept for clients that do not send it back. */
+  readonly keepReasoning: boolean
 }
 
 /** A model, configured. */
@@ -116,7 +118,11 @@ const fileSchema = z.strictObject({
   keys: z
     .record(
       z.string().min(1),
-      z.strictObject({ limits: limitsSchema.default({}), native: z.enum(NATIVE_SCOPES).default('stateless') }),
+      z.strictObject({
+        limits: limitsSchema.default({}),
+        native: z.enum(NATIVE_SCOPES).default('stateless'),
+        keepReasoning: z.boolean().default(true),
+      }),
     )
     .default({}),
 })

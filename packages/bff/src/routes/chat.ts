@@ -11,12 +11,15 @@ import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
 import type { Meter } from '../limits/meter.ts'
 import { readJson } from '../middleware/body.ts'
+import type { KeptReasoning } from '../reasoning/kept-reasoning.ts'
+import { StreamedTurn } from '../reasoning/streamed-turn.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
 import { ferryValues, noteAnswer } from './facts.ts'
 
 export interface ChatOptions extends AdmissionOptions {
+  readonly reasoning: KeptReasoning
   readonly resolve: Resolver
   readonly transport: Transport
   readonly telemetry: Telemetry
@@ -52,7 +55,8 @@ export function chat(
   vendorOf: (context: Context) => string | undefined = () => undefined,
 ): Middleware {
   return async function chat(context) {
-    const request = parseChatRequest(await readJson(context, options.maxBodyBytes))
+    const asked = parseChatRequest(await readJson(context, options.maxBodyBytes))
+    const request = await options.reasoning.restore(context.state.caller.key, asked)
     const targets = prepareChat(request, options.resolve(modelOf(request, vendorOf(context))))
     const { facts } = context.state
     facts.vendor = targets[0].vendor
@@ -98,6 +102,8 @@ async function plain(call: Call, options: ChatOptions): Promise<void> {
   noteAnswer(context, answered)
   call.account.meter.complete(answered.value.completion)
   context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
+  const [choice] = answered.value.completion.choices
+  if (choice) await options.reasoning.keep(context.state.caller.key, choice.message)
   context.set(ferryValues(answered))
   context.body = answered.value.completion
 }
@@ -120,7 +126,7 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
         deadline,
       },
     )
-    await forward(call, stream, await opening.finally(() => clearTimeout(waiting)))
+    await forward(call, stream, await opening.finally(() => clearTimeout(waiting)), options.reasoning)
   } catch (thrown) {
     if (!stream.begun) throw thrown
     const failure = toFailure(thrown)
@@ -136,6 +142,7 @@ async function forward(
   call: Call,
   stream: EventStream,
   answered: Attempted<ResolvedTarget, StreamAnswer>,
+  reasoning: KeptReasoning,
 ): Promise<void> {
   const { context, request, left } = call
   call.deadline.met()
@@ -156,11 +163,14 @@ async function forward(
   } finally {
     meter.count(usage(), false)
   }
+  // Before the end, behind which the next turn may come at once.
+  await reasoning.keep(context.state.caller.key, outgoing.turn)
   stream.end()
 }
 
 /** Chunks on their way to the caller: usage is read from them, and shown only to who asked for it. */
 class OutgoingChunks {
+  readonly turn: StreamedTurn = new StreamedTurn()
   readonly #context: Context
   readonly #meter: Meter
   readonly #showUsage: boolean
@@ -175,6 +185,7 @@ class OutgoingChunks {
     const { facts, arrivedAt } = this.#context.state
     facts.firstByteSeconds ??= (performance.now() - arrivedAt) / 1000
     this.#meter.watch(chunks)
+    this.turn.watch(chunks)
     const last = chunks.at(-1)
     if (this.#showUsage || !chunks.some((chunk) => chunk.usage)) return chunks
     return last?.choices.length === 0 ? chunks.slice(0, -1) : chunks.filter((chunk) => chunk.choices.length > 0)

@@ -42,10 +42,12 @@ const STATEFUL: readonly (readonly [Vendor, string, string, unknown?])[] = [
   ['gemini', 'GET', '/ws/google.ai.generativelanguage.v1.GenerativeService.BidiGenerateContent'],
 ]
 
+const filled = ([vendor, method, path, body]: (typeof STATEFUL)[number]) => [vendor, method, path, body] as const
+
 const textOf = (body: unknown): { body?: string } => (body === undefined ? {} : { body: JSON.stringify(body) })
 
 describe('what keeps state in the shared account', () => {
-  it.each(STATEFUL)('is refused before it is sent: %s %s %s %j', async (vendor, method, path, body) => {
+  it.each(STATEFUL.map(filled))('is refused before it is sent: %s %s %s %j', async (vendor, method, path, body) => {
     const bff = await startTestBff(afterBody(() => json(200, {})))
     const response = await callNative(bff, vendor, path, { method, ...textOf(body) })
     expect(response.status).toBe(403)
@@ -54,19 +56,22 @@ describe('what keeps state in the shared account', () => {
     expect(bff.vendor.requests).toHaveLength(0)
   })
 
-  it.each(STATEFUL)('passes for a key with native: full: %s %s %s %j', async (vendor, method, path, body) => {
-    const yaml = 'keys:\n  app: { native: full }\n'
-    const bff = await startTestBff(
-      afterBody(() => json(200, { id: 'x' })),
-      {},
-      yaml,
-    )
-    const response = await callNative(bff, vendor, path, { method, ...textOf(body) })
-    expect(response.status).toBe(200)
-    expect(await response.json()).toEqual({ id: 'x' })
-    expect(bff.vendor.only).toMatchObject({ method, target: path })
-    if (body !== undefined) expect(bff.vendor.only.body.toString()).toBe(JSON.stringify(body))
-  })
+  it.each(STATEFUL.map(filled))(
+    'passes for a key with native: full: %s %s %s %j',
+    async (vendor, method, path, body) => {
+      const yaml = 'keys:\n  app: { native: full }\n'
+      const bff = await startTestBff(
+        afterBody(() => json(200, { id: 'x' })),
+        {},
+        yaml,
+      )
+      const response = await callNative(bff, vendor, path, { method, ...textOf(body) })
+      expect(response.status).toBe(200)
+      expect(await response.json()).toEqual({ id: 'x' })
+      expect(bff.vendor.only).toMatchObject({ method, target: path })
+      if (body !== undefined) expect(bff.vendor.only.body.toString()).toBe(JSON.stringify(body))
+    },
+  )
 })
 
 describe('a path that could mean something else to the vendor', () => {

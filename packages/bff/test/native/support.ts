@@ -13,7 +13,7 @@ export const keyHeader = ({ credential: [name] }: Dialect): Record<string, strin
 
 export interface NativeCall {
   readonly method?: string
-  readonly body?: string | Buffer
+  readonly body?: string
   readonly headers?: Record<string, string>
   readonly signal?: AbortSignal
 }
