@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,17 +7,10 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
-import { root, SOURCE_FLAGS, type Started, start, startEnv } from './start.ts'
+import { runSample, sample } from '../testkit/samples.ts'
+import { root, type Started, start, startEnv } from './start.ts'
 
 const run = promisify(execFile)
-
-/** The fenced block of a README that follows `<!-- test: NAME -->`. */
-function sample(file: string, name: string): string {
-  const text = readFileSync(join(root, file), 'utf8')
-  const [, code] = new RegExp(`<!-- test: ${name} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(text) ?? []
-  if (code === undefined) throw new Error(`${file} has no sample ${name}`)
-  return code
-}
 
 describe('npm start without any vendor key', () => {
   let started: Started
@@ -53,15 +46,15 @@ describe('npm start without any vendor key', () => {
   it.each(['README.md', 'README.zh-CN.md'])('runs the samples of %s as printed', async (file) => {
     const [, key = ''] = /authorization: Bearer (\w+)/.exec(started.output()) ?? []
     const sampleEnv = { ...process.env, FERRY_URL: `http://127.0.0.1:${env.BFF_PORT}`, FERRY_KEY: key }
-    const shell = await run('sh', ['-c', sample(file, 'sample.sh')], { env: sampleEnv })
-    expect(shell.stdout.trimEnd().endsWith('data: [DONE]')).toBe(true)
-    expect(await runTypeScript(sample(file, 'sample.ts'), sampleEnv)).toContain('你好')
+    const shell = await runSample(sample(file, 'sample.sh'), sampleEnv)
+    expect(shell.trimEnd().endsWith('data: [DONE]')).toBe(true)
+    expect(await runSample(sample(file, 'sample.ts'), sampleEnv)).toContain('你好')
   })
 
   it('serves the vendors’ SDKs as the README shows', async () => {
     const [, relayToken = ''] = /apiKey: '(\w+)'/.exec(started.output()) ?? []
     const sampleEnv = { ...process.env, RELAY_URL: `http://127.0.0.1:${env.RELAY_PORT}`, RELAY_TOKEN: relayToken }
-    const output = await runTypeScript(sample('README.md', 'vendor-sdks.ts'), sampleEnv)
+    const output = await runSample(sample('README.md', 'vendor-sdks.ts'), sampleEnv)
     expect(output.match(/你好/g)).toHaveLength(3)
   })
 
@@ -74,20 +67,8 @@ describe('npm start without any vendor key', () => {
   })
 })
 
-/** Runs a sample inside the workspace, where its imports resolve. */
-async function runTypeScript(code: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const folder = mkdtempSync(join(root, 'test/e2e/.sample-'))
-  try {
-    writeFileSync(join(folder, 'sample.ts'), code)
-    const { stdout } = await run(process.execPath, [...SOURCE_FLAGS, join(folder, 'sample.ts')], { env })
-    return stdout
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
-
 it.each(['README.md', 'README.zh-CN.md'])('the services of %s start as printed', async (file) => {
-  const [secrets = '', relay = '', bff = ''] = sample(file, 'services.sh').trim().split('\n')
+  const [secrets = '', relay = '', bff = ''] = sample(file, 'services.sh').code.trim().split('\n')
   const [port, bffPort] = [await freePort(), await freePort()]
   const relayProcess = runService(`${secrets}\n${relay}`, { PORT: String(port), METRICS_PORT: '0' })
   const bffProcess = runService(`${secrets}\n${bff.replace('3000', String(port))}`, { PORT: String(bffPort) })
