@@ -7,6 +7,7 @@ import { connectionError, lostError, timeoutError } from './network.ts'
 import { type CallOptions, type CallSettings, callSettings, type Settings } from './options.ts'
 import { retryPause } from './retry.ts'
 import { HEADERS } from './schema/headers.ts'
+import { sleep } from './sleep.ts'
 
 /** What to call. */
 export interface Target {
@@ -30,7 +31,7 @@ export class Call {
   readonly #controller = new AbortController()
   readonly #startedAt = performance.now()
   #attempts = 0
-  #pauseMs = 0
+  #deadline: ReturnType<typeof setTimeout> | undefined
   #over = false
 
   constructor(settings: Settings, target: Target, options: CallOptions = {}) {
@@ -53,7 +54,9 @@ export class Call {
   /** The head of the answer. */
   async open(): Promise<Response> {
     try {
-      return await this.#start()
+      const response = await this.#start()
+      clearTimeout(this.#deadline)
+      return response
     } catch (error) {
       throw this.fail(error)
     }
@@ -112,38 +115,41 @@ export class Call {
 
   #start(): ResponsePromise {
     this.#controller.signal.throwIfAborted()
+    this.#deadline = setTimeout(this.#onDeadline, this.remainingMs)
     return ky(this.#url, {
       method: this.#target.method,
-      headers: this.#headers(),
-      signal: this.#controller.signal,
       redirect: 'manual',
       timeout: this.options.attemptTimeoutMs ?? false,
-      totalTimeout: this.options.deadlineMs,
       fetch: (request) => this.#attempt(request instanceof Request ? request : new Request(request)),
       retry: {
         limit: this.options.maxRetries,
         methods: ['get', 'post'],
         backoffLimit: Number.POSITIVE_INFINITY,
         shouldRetry: ({ error, retryCount }) => this.#shouldRetry(error, retryCount),
-        delay: () => this.#pauseMs,
+        // The pause is made in `shouldRetry`, where leaving the call ends it.
+        delay: () => 0,
       },
     })
   }
 
-  #headers(): Record<string, string> {
+  #headers(): Headers {
     const { user, headers } = this.options
-    return {
+    return new Headers({
       accept: this.#target.accept ?? 'application/json',
       ...(this.#body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(this.#key === undefined ? {} : { 'idempotency-key': this.#key }),
       ...userHeader(user),
       ...headers,
-    }
+    })
   }
 
-  // ky gets no body, which it would tee for retries, and its `afterResponse` hook, which tees the answer, is not used.
-  async #attempt({ headers, signal }: Request): Promise<Response> {
+  // ky gets no body, which it would tee for retries, and neither headers nor signal, whose copies cost more than all else
+  // here; its `afterResponse` hook, which tees the answer, is not used.
+  async #attempt(request: Request): Promise<Response> {
     const { method } = this.#target
+    const headers = this.#headers()
+    const whole = this.#controller.signal
+    const signal = this.options.attemptTimeoutMs === undefined ? whole : AbortSignal.any([whole, request.signal])
     const about = { method, url: this.#url, attempt: ++this.#attempts, headers }
     if (!headers.has('authorization')) headers.set('authorization', `Bearer ${await this.#settings.apiKey()}`)
     if (this.options.timeoutMs !== undefined) headers.set(HEADERS.timeoutMs, String(Math.ceil(this.remainingMs)))
@@ -170,9 +176,9 @@ export class Call {
     const told = isHTTPError(cause) ? toldToRetry(cause.response.headers) : undefined
     const pauseMs = retryPause({ error, told, retry, remainingMs: this.remainingMs })
     if (pauseMs === undefined) return false
-    this.#pauseMs = pauseMs
     const { method } = this.#target
     await this.#settings.hooks.beforeRetry?.({ method, url: this.#url, attempt: this.#attempts, error, pauseMs })
+    await sleep(pauseMs, this.#controller.signal)
     return true
   }
 
@@ -193,6 +199,8 @@ export class Call {
     this.cancel(this.#signal?.reason)
   }
 
+  readonly #onDeadline = (): void => this.#controller.abort(timeoutError(undefined, this.#target.method))
+
   #leave(): void {
     if (this.#key === undefined || this.#attempts === 0) return
     const { user, headers } = this.options
@@ -201,6 +209,7 @@ export class Call {
 
   #end(): void {
     this.#over = true
+    clearTimeout(this.#deadline)
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 }
