@@ -3,6 +3,7 @@ import type { Logger } from '@llm-ferry/kit'
 import Koa from 'koa'
 import type { BffConfig } from './config.ts'
 import type { Context, State } from './context.ts'
+import { Breakers } from './dispatch/breakers.ts'
 import { createResolver, createTargets } from './dispatch/resolve.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
@@ -48,6 +49,7 @@ export function createApp(parts: AppParts): Koa<State> {
     ...config,
     ...parts,
     resolve: createResolver(config.file),
+    breakers: new Breakers({ onChange: telemetry.breakerChanged }),
     reasoning: new KeptReasoning({ store, secretOf: keptFor(config) }),
     prices: createPrices(config.file.prices),
     policyOf: createPolicies(config.limits, config.file.limits, keyLimits),

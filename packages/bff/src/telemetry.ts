@@ -8,6 +8,8 @@ export interface Telemetry {
   answered(facts: CallFacts, answer: { method: string; status: number; seconds: number }): void
   /** A stream to a caller has begun; call the result when it is over. */
   streamOpened(): () => void
+  /** A model of the vendor was given a rest (1), or serves again (-1). */
+  breakerChanged(vendor: string, change: 1 | -1): void
 }
 
 export function createTelemetry(): Telemetry {
@@ -53,6 +55,12 @@ export function createTelemetry(): Telemetry {
     registers,
   })
   const streams = new Gauge({ name: 'ferry_open_streams', help: 'Streams open to callers.', registers })
+  const breakers = new Gauge({
+    name: 'ferry_breakers_open',
+    help: 'Models that rest because their calls failed, by vendor.',
+    labelNames: ['vendor'] as const,
+    registers,
+  })
   return {
     registry,
     answered(facts, { method, status, seconds }) {
@@ -71,5 +79,6 @@ export function createTelemetry(): Telemetry {
       streams.inc()
       return () => streams.dec()
     },
+    breakerChanged: (vendor, change) => breakers.inc({ vendor }, change),
   }
 }

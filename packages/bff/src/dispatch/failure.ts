@@ -10,7 +10,7 @@ export type FailureOrigin = 'unreached' | 'vendor' | 'unknown'
 
 /** One attempt at one target that failed. */
 export class AttemptFailure extends Error {
-  override readonly name = 'AttemptFailure'
+  override readonly name: string = 'AttemptFailure'
   readonly error: FerryError
   readonly origin: FailureOrigin
 

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import pRetry from 'p-retry'
+import { ModelRests } from './breakers.ts'
 import type { Deadline } from './deadline.ts'
 import { mayRepeat, toFailure } from './failure.ts'
 
@@ -58,6 +59,7 @@ export async function attemptTargets<Target, T>(
     shouldRetry: async ({ error, retryDelay }) => {
       const failure = toFailure(error)
       const wanted = attempts < targets.length ? 0 : Math.max(retryDelay, failure.error.retryAfterMs ?? 0)
+      if (failure instanceof ModelRests && attempts >= targets.length) return false
       if (attempts > maxRetries || !mayRepeat(failure) || wanted >= deadline.remainingMs()) return false
       if (wanted > retryDelay) await wait(wanted - retryDelay, undefined, { signal: deadline.signal })
       return true

@@ -2,6 +2,7 @@ import { DIALECTS, type Dialect } from '@llm-ferry/kit'
 import { type FerryError, HEADERS } from '@llm-ferry/sdk'
 import type { Context } from '../context.ts'
 import { IdleTimer, jsonOrText } from '../dispatch/answer.ts'
+import type { Breakers } from '../dispatch/breakers.ts'
 import type { Deadline } from '../dispatch/deadline.ts'
 import { type AttemptFailure, toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
@@ -17,6 +18,7 @@ import type { NativeRequest } from './request.ts'
 import { passEvents } from './stream.ts'
 
 export interface NativeCallOptions {
+  readonly breakers: Breakers
   readonly transport: Transport
   readonly telemetry: Telemetry
   readonly maxRetries: number
@@ -92,13 +94,13 @@ function sleepingTimer(timeoutMs: number): IdleTimer {
 async function answerOf(
   { target, request, account, deadline }: NativeCall,
   idle: IdleTimer,
-  { transport, maxRetries }: NativeCallOptions,
+  { transport, maxRetries, breakers }: NativeCallOptions,
 ): Promise<Attempted<ResolvedTarget, NativeAnswer>> {
   const signal = AbortSignal.any([deadline.signal, idle.signal])
   let attempts = 0
   const attempt = (tried: ResolvedTarget): Promise<NativeAnswer> => {
     attempts++
-    return attemptNative(transport, tried, request.outgoing, signal)
+    return breakers.run(tried, () => attemptNative(transport, tried, request.outgoing, signal))
   }
   try {
     const most = isReadOnce(request.outgoing) ? 0 : maxRetries

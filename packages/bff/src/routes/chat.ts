@@ -1,6 +1,7 @@
 import { type ChatChunk, type ChatRequest, parseChatRequest } from '@llm-ferry/sdk/schema'
 import type { Context, Middleware } from '../context.ts'
 import { type AttemptOptions, attemptPlain, attemptStream, type StreamAnswer } from '../dispatch/answer.ts'
+import type { Breakers } from '../dispatch/breakers.ts'
 import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
 import { toFailure } from '../dispatch/failure.ts'
 import { type PreparedTarget, prepareChat } from '../dispatch/prepare.ts'
@@ -20,6 +21,7 @@ import { ferryValues, noteAnswer } from './facts.ts'
 
 export interface ChatOptions extends AdmissionOptions {
   readonly reasoning: KeptReasoning
+  readonly breakers: Breakers
   readonly resolve: Resolver
   readonly transport: Transport
   readonly telemetry: Telemetry
@@ -93,7 +95,7 @@ async function plain(call: Call, options: ChatOptions): Promise<void> {
   const attempt = attemptOptions(call, options)
   const answered = await attemptTargets(
     targets,
-    counted(call.account, (target) => attemptPlain(target, attempt)),
+    counted(call.account, (target) => options.breakers.run(target, () => attemptPlain(target, attempt))),
     {
       maxRetries: options.maxRetries,
       deadline,
@@ -120,7 +122,7 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
     const attempt = attemptOptions(call, options)
     const opening = attemptTargets(
       targets,
-      counted(call.account, (target) => attemptStream(target, attempt)),
+      counted(call.account, (target) => options.breakers.run(target, () => attemptStream(target, attempt))),
       {
         maxRetries: options.maxRetries,
         deadline,

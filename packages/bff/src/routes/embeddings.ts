@@ -46,10 +46,10 @@ async function answer(
   targets: Targets,
   account: CallAccount,
   deadline: Deadline,
-  { transport, maxRetries }: ChatOptions,
+  { transport, maxRetries, breakers }: ChatOptions,
 ): Promise<void> {
   const attempt = counted(account, (target: EmbeddingsTarget) =>
-    attemptEmbeddings(target, request, { transport, signal: deadline.signal }),
+    breakers.run(target, () => attemptEmbeddings(target, request, { transport, signal: deadline.signal })),
   )
   const answered = await attemptTargets(targets, attempt, { maxRetries, deadline })
   noteAnswer(context, answered)
