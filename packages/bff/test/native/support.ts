@@ -7,7 +7,7 @@ export { DIALECTS }
 export const VENDORS: readonly Vendor[] = ['openai', 'anthropic', 'gemini']
 
 /** The BFF's key where the vendor's SDK puts it. */
-export const keyHeader = ({ credential: [name] }: Dialect): Record<string, string> => ({
+const keyHeader = ({ credential: [name] }: Dialect): Record<string, string> => ({
   [name]: name === 'authorization' ? `Bearer ${BFF_KEY}` : BFF_KEY,
 })
 
