@@ -1,10 +1,11 @@
 // Speaks an answer while it is being written: the first sentence sounds long before the last one exists.
 import { mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { createFerry, FerryError } from '@llm-ferry/sdk'
 import { chooseVoice } from './speech.ts'
 
 const { FERRY_URL = 'http://127.0.0.1:8080', FERRY_KEY = '', MODEL = 'anthropic/claude-haiku-4-5' } = process.env
-const { SPEECH_DIR = 'speech' } = process.env
+const { SPEECH_DIR = fileURLToPath(new URL('../../.ferry/speech', import.meta.url)) } = process.env
 const question = process.argv.slice(2).join(' ') || '今天适合去海边吗？'
 
 mkdirSync(SPEECH_DIR, { recursive: true })
