@@ -26,8 +26,8 @@ export interface FileConfig {
   readonly vendors: readonly VendorConfig[]
   /** Model id (`vendor/model`) → what is configured for it. */
   readonly models: ReadonlyMap<string, ModelConfig>
-  /** Alias → targets (`vendor/model`), in order of preference. */
-  readonly aliases: ReadonlyMap<string, readonly string[]>
+  /** Alias → targets, in order of preference. */
+  readonly aliases: ReadonlyMap<string, readonly AliasTarget[]>
   /** Limits of every key. */
   readonly limits: LimitsText
   /** Name of a key in BFF_KEYS → what is configured for it. */
@@ -39,6 +39,14 @@ export interface FileConfig {
 /** How far a key may go on native routes. */
 export const NATIVE_SCOPES = ['stateless', 'full'] as const
 export type NativeScope = (typeof NATIVE_SCOPES)[number]
+
+/** One of an alias's targets. */
+export interface AliasTarget {
+  /** `vendor/model`. */
+  readonly id: string
+  /** How often it comes first among the targets that have a weight. */
+  readonly weight: number | undefined
+}
 
 /** A key, configured. */
 export interface KeyConfig {
@@ -64,6 +72,13 @@ export interface ModelConfig {
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
 const nameSchema = z.string().regex(NAME, 'must be lower-case letters, digits and dashes')
 const modelIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}\/.+$/, 'must be vendor/model')
+
+const aliasTargetSchema = z.union([
+  modelIdSchema.transform((id): AliasTarget => ({ id, weight: undefined })),
+  z
+    .strictObject({ model: modelIdSchema, weight: z.number().positive() })
+    .transform(({ model, weight }): AliasTarget => ({ id: model, weight })),
+])
 
 const originSchema = z.string().transform((value, context) => {
   try {
@@ -112,7 +127,7 @@ const fileSchema = z.strictObject({
       }),
     )
     .default({}),
-  aliases: z.record(z.string().min(1), z.array(modelIdSchema).min(1)).default({}),
+  aliases: z.record(z.string().min(1), z.array(aliasTargetSchema).min(1)).default({}),
   limits: limitsSchema.default({}),
   prices: z.record(modelIdSchema, priceSchema).default({}),
   keys: z
@@ -196,7 +211,7 @@ function modelsOf(file: FileText): Map<string, ModelConfig> {
   )
 }
 
-function aliasesOf(file: FileText): Map<string, readonly string[]> {
+function aliasesOf(file: FileText): Map<string, readonly AliasTarget[]> {
   return new Map(Object.entries(file.aliases))
 }
 
@@ -210,7 +225,9 @@ function requireKnownVendors(config: FileConfig, path: string): void {
   const known = new Set(config.vendors.map((vendor) => vendor.name))
   const faults = [
     ...[...config.models.keys()].map((id) => ({ field: `models.${id}`, id })),
-    ...[...config.aliases].flatMap(([alias, ids]) => ids.map((id, i) => ({ field: `aliases.${alias}.${i}`, id }))),
+    ...[...config.aliases].flatMap(([alias, targets]) =>
+      targets.map(({ id }, i) => ({ field: `aliases.${alias}.${i}`, id })),
+    ),
   ]
     .filter(({ id }) => !known.has(splitModelId(id).vendor))
     .map(

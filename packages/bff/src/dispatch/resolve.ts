@@ -2,6 +2,7 @@ import { FerryError, type ModelCapabilities } from '@llm-ferry/sdk'
 import { type FileConfig, splitModelId, type VendorConfig } from '../config-file.ts'
 import { DIALECTS } from '../vendors/registry.ts'
 import type { Target, VendorAdapter } from '../vendors/vendor.ts'
+import { drawn } from './weights.ts'
 
 /** A vendor and model to call, with everything needed to call it. */
 export interface ResolvedTarget extends Target {
@@ -69,7 +70,9 @@ export function createResolver(
     const alias = aliases.get(model)
     const { vendor, model: rest } = splitModelId(model)
     const found = alias
-      ? alias.map(splitModelId).map((id) => target(id.vendor, id.model))
+      ? drawn(alias)
+          .map(({ id }) => splitModelId(id))
+          .map((id) => target(id.vendor, id.model))
       : [target(vendor, rest) ?? bare(model)]
     const targets = found.filter((entry) => entry !== undefined)
     if (targets.length > 0) return targets

@@ -33,7 +33,13 @@ function listModels(
     })
   }
   const named = [...aliases].map(
-    ([id, targets]): Model => ({ id, object: 'model', created: 0, owned_by: 'alias', targets: [...targets] }),
+    ([id, targets]): Model => ({
+      id,
+      object: 'model',
+      created: 0,
+      owned_by: 'alias',
+      targets: targets.map((target) => target.id),
+    }),
   )
   return [...byId.values(), ...named]
 }
