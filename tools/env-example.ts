@@ -39,7 +39,8 @@ function facts({ unit, required, secret, ...rest }: Variable<unknown>): string {
 }
 
 function sample(variable: Variable<unknown>): string {
-  return variable.default === undefined ? '' : shown(variable.default)
+  // A default that depends on the machine is described, not printed.
+  return variable.default === undefined || variable.defaultText !== undefined ? '' : shown(variable.default)
 }
 
 function shown(value: unknown): string {

@@ -9,6 +9,8 @@ import { installSystemPackages } from './system.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = join(root, 'node_modules', '.bin')
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+const PARENT_POLL_MS = 500
 
 /** A step is an argv (the first word a file of ours for `ts`, a package's bin for `bin`) or the name of another task. */
 const ts = (file, ...args) => ({ kind: 'ts', file, args })
@@ -62,13 +64,19 @@ function runStep(step, extra) {
     throw new Refusal(`node_modules has no ${step.name}; delete node_modules and run again`)
   const env = { ...process.env, PATH: [dirname(node), bin, process.env.PATH].join(delimiter) }
   const child = spawn(argv[0], argv.slice(1), { stdio: 'inherit', cwd: root, env })
-  // A terminal sends Ctrl-C to the whole group, a supervisor only to us: the child hears of both, and we outlive it.
+  // A terminal's Ctrl-C reaches the child as well. Other signals reach npm, whose shell dies without passing them on: the
+  // only trace of that is a new parent.
   const forward = (signal) => child.kill(signal)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+  for (const signal of SIGNALS) process.on(signal, forward)
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid !== parent) forward('SIGTERM')
+  }, PARENT_POLL_MS)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('exit', (code, signal) => {
-      for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(s, forward)
+      clearInterval(watch)
+      for (const s of SIGNALS) process.off(s, forward)
       resolve(signal ? 1 : (code ?? 1))
     })
   })

@@ -100,6 +100,48 @@ async function isReady(port: number): Promise<boolean> {
   return response?.status === 200
 }
 
+describe('npm start with variables of the user', () => {
+  it('takes all of their tokens and keys, from files too, under their own names', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ferry-start-'))
+    const keys = join(folder, 'keys')
+    writeFileSync(keys, 'voicebox:voicebox-key-0123456789,other:other-key-0123456789\n')
+    const env = await startEnv({
+      RELAY_TOKENS: 'one:token-one-0123456789,two:token-two-0123456789',
+      BFF_KEYS_FILE: keys,
+    })
+    const started = start(env, folder)
+    await started.says('Ctrl-C stops everything')
+    const get = (port: string | undefined, path: string, key: string) =>
+      fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization: `Bearer ${key}` } })
+    for (const token of ['token-one-0123456789', 'token-two-0123456789'])
+      expect((await get(env.RELAY_PORT, '/proxy/openai/v1/models', token)).status).toBe(200)
+    for (const key of ['voicebox-key-0123456789', 'other-key-0123456789'])
+      expect((await get(env.BFF_PORT, '/v1/models', key)).status).toBe(200)
+    started.child.kill('SIGTERM')
+    expect(await started.exited).toBe(0)
+  })
+
+  it('ends at once when it is told to in the middle of a chat', async () => {
+    const started = start(await startEnv())
+    await started.says('openai/')
+    started.child.kill('SIGINT')
+    const toldAt = performance.now()
+    expect(await started.exited).toBe(0)
+    expect(performance.now() - toldAt).toBeLessThan(4000)
+    expect(started.output()).not.toContain('failed')
+    expect(started.output()).not.toContain('gemini/')
+  })
+
+  it('ends with the npm that runs it', async () => {
+    const env = await startEnv()
+    const npm = spawn('npm', ['start'], { cwd: root, env: { ...process.env, ...env }, stdio: 'ignore', detached: true })
+    await eventually('it serves', () => isReady(Number(env.BFF_PORT)), 30_000)
+    npm.kill('SIGTERM')
+    await eventually('nothing is left', async () => !(await isReady(Number(env.BFF_PORT))), 15_000)
+    await eventually('nor the relay', async () => !(await isReady(Number(env.RELAY_PORT))), 15_000)
+  })
+})
+
 describe('npm start says in one sentence what is wrong', () => {
   async function failsWith(env: NodeJS.ProcessEnv, cwd?: string): Promise<string> {
     const started = start(env, cwd)
@@ -124,6 +166,12 @@ describe('npm start says in one sentence what is wrong', () => {
     expect(await failsWith(await startEnv({ OPENAI_API_KEY: 'sk-x', OPENAI_UPSTREAM: 'api.openai.com' }))).toContain(
       'OPENAI_UPSTREAM',
     )
+  })
+
+  it('a line of .env that sets nothing', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ferry-start-'))
+    writeFileSync(join(folder, '.env'), '# keys\nOPENAI_API_KEY: sk-x\n')
+    expect(await failsWith(await startEnv(), folder)).toContain('.env line 2 is no NAME=value')
   })
 
   it('a value in .env', async () => {

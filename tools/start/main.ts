@@ -9,7 +9,7 @@ import { type Sandbox, startSandbox } from './sandbox.ts'
 import { type Service, startService } from './service.ts'
 
 const running: { stop(): Promise<void> }[] = []
-let stopping = false
+const leaving = new AbortController()
 
 async function main(): Promise<void> {
   const plan = planStart(process.env)
@@ -21,8 +21,8 @@ async function main(): Promise<void> {
   await Promise.all([relay.ready, bff.ready])
   say(banner(plan, sandbox, relay, bff))
   const ferry = createFerry({ baseURL: plan.bffUrl, apiKey: plan.bffKey })
-  for (const vendor of VENDORS) await showChat(ferry, vendor, plan.models[vendor])
-  say(invitation(plan))
+  for (const vendor of VENDORS) await showChat(ferry, vendor, plan.models[vendor], leaving.signal)
+  if (!leaving.signal.aborted) say(invitation(plan))
 }
 
 function banner(plan: StartPlan, sandbox: Sandbox | undefined, relay: Service, bff: Service): string {
@@ -71,24 +71,29 @@ function keep<T extends { stop(): Promise<void> }>(part: T): T {
   return part
 }
 
-/** Ends everything in the reverse order of its start, then this process. */
+/** Ends everything that was started, then this process. */
 async function stopAll(code: number): Promise<void> {
-  if (stopping) return
-  stopping = true
-  for (const part of running.reverse()) await part.stop()
+  if (leaving.signal.aborted) return
+  leaving.abort()
+  await Promise.all(running.map((part) => part.stop()))
   process.exit(code)
 }
 
-process.on('SIGINT', () => void stopAll(0))
-process.on('SIGTERM', () => void stopAll(0))
-process.on('SIGHUP', () => void stopAll(0))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  // One Ctrl-C arrives twice: from the terminal, and from the npm script in front of us.
+  process.once(signal, () => {
+    say('\nStopping …')
+    void stopAll(0)
+  })
+  process.on(signal, () => {})
+}
 // Whoever read our output has gone, as in `npm start | head`.
 process.stdout.on('error', () => void stopAll(0))
 
 try {
   await main()
 } catch (error) {
-  if (stopping) await new Promise(() => {})
+  if (leaving.signal.aborted) await new Promise(() => {})
   const lines =
     error instanceof ConfigError
       ? error.faults

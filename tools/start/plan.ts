@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { loadEnvFile } from 'node:process'
 import { bffVariables } from '@llm-ferry/bff'
-import { ConfigError, port, readVariables } from '@llm-ferry/kit'
+import { ConfigError, namedSecrets, port, readVariables } from '@llm-ferry/kit'
 import { relayVariables } from '@llm-ferry/relay'
 
 /** The vendors that are shown. */
@@ -13,6 +13,12 @@ export type Vendor = (typeof VENDORS)[number]
 export const startVariables = {
   RELAY_PORT: port({ default: 3000, doc: 'Port of the relay.' }),
   BFF_PORT: port({ default: 8080, doc: 'Port of the BFF.' }),
+} as const
+
+/** Secrets that are made up when nobody sets them; the first of each is shown and used. */
+const secretVariables = {
+  RELAY_TOKENS: namedSecrets({ doc: '' }),
+  BFF_KEYS: namedSecrets({ doc: '' }),
 } as const
 
 /** The models that the first chat is shown with. */
@@ -45,13 +51,14 @@ export interface StartPlan {
  * @throws {ConfigError} for values that cannot be used.
  */
 export function planStart(env: NodeJS.ProcessEnv, dotenv = '.env'): StartPlan {
-  if (existsSync(dotenv)) loadEnvFile(dotenv)
+  readDotenv(dotenv)
   const { RELAY_PORT: relayPort, BFF_PORT: bffPort } = readVariables(startVariables, env)
   if (relayPort === bffPort)
     throw new ConfigError([`RELAY_PORT and BFF_PORT are both ${relayPort}: give each a port of its own`])
-  const sandboxed = VENDORS.filter((vendor) => !env[keyName(vendor)] && !env[`${keyName(vendor)}_FILE`])
-  const relayToken = secretOf(env.RELAY_TOKENS) ?? randomBytes(24).toString('hex')
-  const bffKey = secretOf(env.BFF_KEYS) ?? randomBytes(24).toString('hex')
+  const sandboxed = VENDORS.filter((vendor) => !isSet(env, keyName(vendor)))
+  const { RELAY_TOKENS, BFF_KEYS } = readVariables(secretVariables, env)
+  const relayToken = RELAY_TOKENS?.[0]?.secret ?? randomBytes(24).toString('hex')
+  const bffKey = BFF_KEYS?.[0]?.secret ?? randomBytes(24).toString('hex')
   const relayUrl = `http://127.0.0.1:${relayPort}`
   return {
     relayPort,
@@ -64,25 +71,41 @@ export function planStart(env: NodeJS.ProcessEnv, dotenv = '.env'): StartPlan {
     sandboxed,
     missingKeys: sandboxed.map(keyName),
     relayEnv: (sandboxUrl) => ({
-      ...common(env),
-      // Reasoning models think for minutes, and openai's SDK does not say how long it waits.
-      REQUEST_TIMEOUT_MS: '600000',
-      RELAY_TOKENS: `start:${relayToken}`,
       METRICS_PORT: '0',
+      ...common(env),
+      ...(RELAY_TOKENS ? {} : { RELAY_TOKENS: `start:${relayToken}` }),
       ...overrides(env, 'RELAY'),
       PORT: String(relayPort),
       ...Object.fromEntries(sandboxed.flatMap((vendor) => sandboxVariables(vendor, sandboxUrl))),
     }),
     bffEnv: () => ({
-      ...common(env),
-      REQUEST_TIMEOUT_MS: '600000',
-      BFF_KEYS: `start:${bffKey}`,
       RELAY_URLS: relayUrl,
-      RELAY_TOKEN: relayToken,
+      ...withoutRelaysOwn(common(env)),
+      ...(BFF_KEYS ? {} : { BFF_KEYS: `start:${bffKey}` }),
+      ...(isSet(env, 'RELAY_TOKEN') ? {} : { RELAY_TOKEN: relayToken }),
       ...overrides(env, 'BFF'),
       PORT: String(bffPort),
     }),
   }
+}
+
+function readDotenv(path: string): void {
+  if (!existsSync(path)) return
+  try {
+    const text = readFileSync(path, 'utf8')
+    const strange = text.split('\n').findIndex((line) => /^\s*[^#\s]/.test(line) && !line.includes('='))
+    if (strange >= 0)
+      throw new ConfigError([`${path} line ${strange + 1} is no NAME=value: correct it, or begin it with #`])
+  } catch (error) {
+    if (error instanceof ConfigError) throw error
+    const reason = (error as NodeJS.ErrnoException).code
+    throw new ConfigError([`${path} cannot be read (${reason}): make it a file that this user may read, or remove it`])
+  }
+  loadEnvFile(path)
+}
+
+function isSet(env: NodeJS.ProcessEnv, name: string): boolean {
+  return Boolean(env[name] || env[`${name}_FILE`])
 }
 
 function keyName(vendor: Vendor): string {
@@ -101,7 +124,22 @@ function sandboxVariables(vendor: Vendor, url: string | undefined): [string, str
 function common(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { PORT: _, ...rest } = env
   const noProxy = [env.NO_PROXY ?? env.no_proxy, 'localhost', '127.0.0.1'].filter(Boolean).join(',')
-  return { HOST: '127.0.0.1', ...rest, NO_PROXY: noProxy, no_proxy: noProxy }
+  return {
+    HOST: '127.0.0.1',
+    // Reasoning models think for minutes, and openai's SDK does not say how long it waits.
+    REQUEST_TIMEOUT_MS: '600000',
+    ...rest,
+    FERRY_STOP_WITH_PARENT: '1',
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
+  }
+}
+
+/** The vendors' keys and the other tokens are the relay's business alone. */
+function withoutRelaysOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const own = Object.keys(relayVariables).filter((name) => !Object.hasOwn(bffVariables, name))
+  const hidden = new Set(own.flatMap((name) => [name, `${name}_FILE`]))
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !hidden.has(name)))
 }
 
 /** `RELAY_X` and `BFF_X` for those X that both services know. */
@@ -109,9 +147,4 @@ function overrides(env: NodeJS.ProcessEnv, prefix: 'RELAY' | 'BFF'): NodeJS.Proc
   const shared = Object.keys(relayVariables).filter((name) => Object.hasOwn(bffVariables, name))
   const named = shared.map((name) => [name, env[`${prefix}_${name}`]] as const)
   return Object.fromEntries(named.filter(([, value]) => value))
-}
-
-/** The secret of the first `name:secret` entry. */
-function secretOf(entries: string | undefined): string | undefined {
-  return entries?.split(',')[0]?.split(':')[1]?.trim() || undefined
 }
