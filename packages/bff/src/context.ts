@@ -11,6 +11,8 @@ export interface Caller {
 
 /** What is known of a call when its answer has gone; the access line and the metrics are written from it. */
 export interface CallFacts {
+  /** The route's pattern, such as `/v1/chat/completions`. */
+  route?: string
   /** Name of the BFF key; a field named `key` would be blanked in the log. */
   keyName?: string
   vendor?: string

@@ -14,6 +14,9 @@ function record(context: Context, telemetry: Telemetry, broken: boolean): void {
   const { facts, arrivedAt, log } = context.state
   const seconds = (performance.now() - arrivedAt) / 1000
   if (broken && facts.error === undefined) facts.error = 'client_closed'
+  // The route as the router knows it: a path may hold what a caller put into it.
+  const route: unknown = context._matchedRoute
+  if (typeof route === 'string') facts.route = route
   telemetry.answered(facts, { method: context.method, status: context.res.statusCode, seconds })
   log.info(
     { method: context.method, status: context.res.statusCode, seconds: Number(seconds.toFixed(4)), ...facts },

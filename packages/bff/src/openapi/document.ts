@@ -6,6 +6,7 @@ import {
   EmbeddingsResponse,
   ErrorBody,
   ModelList,
+  UsageReport,
 } from '@llm-ferry/sdk/schema'
 import { z } from 'zod'
 import { OPERATIONS, type Operation, type SchemaName } from './operations.ts'
@@ -21,6 +22,7 @@ const SCHEMAS = {
   EmbeddingsResponse,
   ErrorBody,
   ModelList,
+  UsageReport,
 } satisfies Record<SchemaName, z.ZodType>
 
 /** The API as an OpenAPI 3.1 document, made from the schemas that requests are checked with. */

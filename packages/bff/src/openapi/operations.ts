@@ -1,3 +1,5 @@
+import { USAGE_BREAKDOWNS } from '@llm-ferry/sdk/schema'
+
 type Json = Readonly<Record<string, unknown>>
 
 /** Name of a schema in the document. */
@@ -9,6 +11,7 @@ export type SchemaName =
   | 'EmbeddingsResponse'
   | 'ErrorBody'
   | 'ModelList'
+  | 'UsageReport'
 
 /** One route as the document describes it. */
 export interface Operation {
@@ -26,6 +29,8 @@ export interface Operation {
   /** Media type → schema of the answer. */
   readonly answers: Readonly<Record<string, SchemaName | Json>>
 }
+
+const query = (name: string, schema: Json, description: string): Json => ({ name, in: 'query', schema, description })
 
 const USER: Json = {
   name: 'x-ferry-user',
@@ -176,6 +181,20 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Models and aliases',
     description: 'Other models of the same vendors are passed on as well.',
     answers: { 'application/json': 'ModelList' },
+  },
+  {
+    method: 'get',
+    path: '/v1/usage',
+    id: 'getUsage',
+    summary: 'What your key used',
+    description: 'Calls, tokens and cost by day, and on request by hour, model or end user.',
+    parameters: [
+      query('from', { type: 'string', format: 'date' }, 'First day. Default: `to`, or today.'),
+      query('to', { type: 'string', format: 'date' }, 'Last day. Default: today.'),
+      query('by', { type: 'string', enum: [...USAGE_BREAKDOWNS] }, 'How finely. Default `day`.'),
+      query('format', { type: 'string', enum: ['json', 'csv'] }, 'Default `json`.'),
+    ],
+    answers: { 'application/json': 'UsageReport', 'text/csv': { type: 'string' } },
   },
   {
     method: 'get',

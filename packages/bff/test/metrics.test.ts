@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { eventually } from '../../../test/testkit/eventually.ts'
+import { afterBody } from '../../../test/testkit/scripted-vendor.ts'
+import { plainAnswer, startTestBff } from './support.ts'
+
+const TOKEN = 'metrics-token-0123456789'
+
+it('every metric of ours is documented, and every documented one exists', async () => {
+  const { chat, origin } = await startTestBff(
+    afterBody(() => plainAnswer()),
+    { METRICS_TOKEN: TOKEN },
+  )
+  await (await chat()).text()
+  const page = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
+  const served = [...page.matchAll(/^# TYPE ((?:ferry|http)_\S+)/gm)].map(([, name]) => name)
+  const documentation =
+    readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8').split('\n## BFF\n')[1] ?? ''
+  const documented = [...documentation.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)
+  expect(documented.toSorted()).toEqual(served.toSorted())
+})
+
+it('a call is counted with its vendor, status and tokens; a stranger sees nothing', async () => {
+  const { chat, origin } = await startTestBff(
+    afterBody(() => plainAnswer()),
+    { METRICS_TOKEN: TOKEN },
+  )
+  await (await chat()).text()
+  const read = async () => (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
+  await eventually('the call is counted', async () =>
+    (await read()).includes('http_requests_total{vendor="openai",method="POST",status="200"} 1'),
+  )
+  const page = await read()
+  expect(page).toContain('ferry_tokens_total{vendor="openai",kind="prompt"} 3')
+  expect(page).toContain('ferry_first_byte_seconds_count{vendor="openai",stream="false"} 1')
+  expect((await fetch(`${origin}/metrics`)).status).toBe(401)
+})
+
+it('the access line names the route and never the path’s parameters', async () => {
+  const { chat, origin, logLines } = await startTestBff(afterBody(() => plainAnswer()))
+  await (await chat()).text()
+  await fetch(`${origin}/nowhere/secret-in-path`)
+  await eventually('both lines', () => logLines.filter((line) => line.includes('"event":"request"')).length === 2)
+  const log = logLines.join('')
+  expect(log).toContain('"route":"/v1/chat/completions"')
+  expect(log).not.toContain('secret-in-path')
+})
