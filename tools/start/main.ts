@@ -52,6 +52,10 @@ function invitation({ bffUrl, bffKey, relayUrl, relayToken, models }: StartPlan)
     '',
     `  curl -N ${bffUrl}/v1/chat/completions -H 'authorization: Bearer ${bffKey}' -H 'content-type: application/json' -d '${body}'`,
     '',
+    'For the examples and the README’s samples:',
+    '',
+    `  export FERRY_URL=${bffUrl} FERRY_KEY=${bffKey} RELAY_URL=${relayUrl} RELAY_TOKEN=${relayToken}`,
+    '',
     'Vendor SDKs at the relay:',
     '',
     `  new OpenAI({ baseURL: '${relayUrl}/proxy/openai/v1', apiKey: '${relayToken}' })`,
@@ -71,11 +75,11 @@ function keep<T extends { stop(): Promise<void> }>(part: T): T {
   return part
 }
 
-/** Ends everything that was started, then this process. */
+/** Ends everything that was started, what came last first, then this process. */
 async function stopAll(code: number): Promise<void> {
   if (leaving.signal.aborted) return
   leaving.abort()
-  await Promise.all(running.map((part) => part.stop()))
+  for (const part of running.reverse()) await part.stop()
   process.exit(code)
 }
 
