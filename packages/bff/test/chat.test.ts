@@ -268,6 +268,13 @@ describe('refuses', () => {
     expect(vendor.requests).toHaveLength(0)
   })
 
+  it('text that is no JSON without quoting it', async () => {
+    const { chat } = await startTestBff(unreached)
+    const error = await errorOf(await chat({}, { body: '{"model": my secret prompt}' }))
+    expect(error.message).toContain('not valid JSON')
+    expect(JSON.stringify(error)).not.toContain('secret')
+  })
+
   it('a field of the wrong kind, by name', async () => {
     const { chat } = await startTestBff(unreached)
     const error = await errorOf(await chat({ temperature: 'hot' }))

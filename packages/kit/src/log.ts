@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { bufferedStdout } from './buffered-stdout.ts'
 
 export type { Logger } from 'pino'
 
@@ -16,7 +17,11 @@ const SECRET_FIELDS = ['authorization', 'apiKey', 'key', 'token', 'secret', 'pas
  *
  * @param service name of the process in each line, such as `relay`.
  */
-export function createLogger(service: string, level: LogLevel, destination?: DestinationStream): Logger {
+export function createLogger(
+  service: string,
+  level: LogLevel,
+  destination: DestinationStream = bufferedStdout(),
+): Logger {
   const options = {
     level,
     base: { service, pid: process.pid },
@@ -25,5 +30,5 @@ export function createLogger(service: string, level: LogLevel, destination?: Des
     redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  return destination ? pino(options, destination) : pino(options)
+  return pino(options, destination)
 }

@@ -1,5 +1,4 @@
 import { createLogger, createRegistry, type Logger, runMain, serveMetrics, stopOnSignal } from '@llm-ferry/kit'
-import { bufferedStdout } from './buffered-stdout.ts'
 import { type RelayConfig, readRelayConfig } from './config.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { reloadOnChange } from './reload.ts'
@@ -8,7 +7,7 @@ import { Primary, serveAsWorker, workerIndex } from './workers/index.ts'
 
 await runMain('relay', async () => {
   const config = readRelayConfig(process.env)
-  const log = createLogger('relay', config.logLevel, bufferedStdout())
+  const log = createLogger('relay', config.logLevel)
   const worker = workerIndex(process.argv)
   if (worker !== undefined) await runWorker(config, log, worker)
   else if (config.workers > 1) await runPrimary(config, log)

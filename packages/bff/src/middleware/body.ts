@@ -39,8 +39,9 @@ export async function readJsonBody(context: Context, maxBytes: number): Promise<
   if (text.trim() === '') throw new FerryError('invalid_request', 'The body is empty: send a JSON object')
   try {
     return { bytes, text, value: JSON.parse(text) }
-  } catch (error) {
-    throw new FerryError('invalid_request', `The body is not JSON: ${(error as Error).message}`)
+  } catch {
+    // V8's own message quotes the body, which may hold a prompt.
+    throw new FerryError('invalid_request', 'The body is not valid JSON: check quotes, commas and brackets')
   }
 }
 

@@ -7,6 +7,8 @@ const WAIT_BYTES = 65_536
 /**
  * Stdout for a log that writes a line a request: lines of one moment go out in one call, what waits at exit goes out
  * then. A process that is killed loses the last moment's lines.
+ *
+ * pino's own destination waits for ever at exit when the reader of stdout is gone; this one has no use for the rest.
  */
 export function bufferedStdout(): { write(line: string): void } {
   let waiting = ''

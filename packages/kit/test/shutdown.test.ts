@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../../../test/testkit/eventually.ts'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const flags = ['--disable-warning=ExperimentalWarning', '--conditions=ferry-source']
+const secret = '0123456789abcdef0123'
+const env = {
+  PATH: process.env.PATH,
+  HOST: '127.0.0.1',
+  PORT: '0',
+  METRICS_PORT: '0',
+  BFF_KEYS: `app:${secret}`,
+  RELAY_URLS: 'http://127.0.0.1:1',
+  RELAY_TOKEN: secret,
+  RELAY_TOKENS: `app:${secret}`,
+}
+
+describe.each(['relay', 'bff'])('the %s', (name) => {
+  const entry = `${root}/packages/${name}/src/main.ts`
+
+  function launch() {
+    const child = spawn(process.execPath, [...flags, entry], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let log = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    return {
+      child,
+      exited,
+      log: () => log,
+      started: () => eventually('it starts', () => log.includes(`${name}_started`)),
+    }
+  }
+
+  it('says that it has stopped', async () => {
+    const { child, exited, log, started } = launch()
+    await started()
+    child.kill('SIGTERM')
+    expect(await exited).toBe(0)
+    await eventually('its last line', () => log().includes('shutdown_done'))
+  })
+
+  it('stops although nobody reads its log any more', async () => {
+    const { child, exited, started } = launch()
+    await started()
+    child.stdout.destroy()
+    child.kill('SIGTERM')
+    const late = setTimeout(() => child.kill('SIGKILL'), 8000)
+    expect(await exited).toBe(0)
+    clearTimeout(late)
+  })
+
+  it('ends with the process that started it, when told so', async () => {
+    const script = `
+      const { spawn } = require('node:child_process')
+      const child = spawn(process.execPath, ${JSON.stringify([...flags, entry])}, { stdio: ['ignore', 'pipe', 'ignore'] })
+      child.stdout.once('data', () => console.log(child.pid))`
+    const options = {
+      env: { ...env, FERRY_STOP_WITH_PARENT: '1' },
+      stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'],
+    }
+    const parent = spawn(process.execPath, ['-e', script], options)
+    const pid = await new Promise<number>((resolve) =>
+      parent.stdout.once('data', (text) => resolve(Number(String(text)))),
+    )
+    parent.kill('SIGKILL')
+    await eventually('it is gone', () => !isAlive(pid), 10_000)
+  })
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
