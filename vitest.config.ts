@@ -23,6 +23,7 @@ export default defineConfig({
       suite('packages', ['test/packages/**/*.test.ts', 'test/browser/**/*.test.ts'], 60_000),
       suite('border', ['test/border/**/*.test.ts'], 120_000),
       suite('limits', ['test/limits/**/*.test.ts'], 60_000),
+      suite('deploy', ['test/deploy/**/*.test.ts'], 60_000),
       suite('relay', ['test/relay/**/*.test.ts', 'test/soak/**/*.test.ts'], 60_000),
     ],
     coverage: {

@@ -28,6 +28,7 @@ const TASKS = {
   'test:clients': { system: ['openssl'], steps: [tool('vitest', 'run', '--project', 'clients')] },
   'test:soak': { steps: [ts('test/soak/main.ts')] },
   'test:border': { steps: [tool('vitest', 'run', '--project', 'border', '--mode', 'long')] },
+  'test:deploy': { system: ['nginx', 'openssl'], steps: [tool('vitest', 'run', '--project', 'deploy')] },
   lint: { steps: [tool('biome', 'check', '--error-on-warnings', '.'), tool('knip')] },
   format: { steps: [tool('biome', 'check', '--write', '.')] },
   types: { steps: [tool('tsc', '--build')] },
