@@ -14,12 +14,23 @@ export async function runMain(service: string, start: () => Promise<void>): Prom
   }
 }
 
+/** What a failed `listen` adds to the system's error: what was asked for, and in which variable. */
+type StartError = NodeJS.ErrnoException & { port?: number; address?: string; hostname?: string; variable?: string }
+
 function startFaults(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.faults
-  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string }
-  if (code === 'EADDRINUSE') return [`port ${port} is in use: stop the process that listens there, or set another port`]
-  if (code === 'EACCES' && port !== undefined) return [`port ${port} needs root: choose one above 1023`]
+  const { code, port, address, hostname, variable = 'PORT', message } = error as StartError
+  if (code === 'EADDRINUSE')
+    return [`port ${port} is in use: stop the process that listens there, or set ${variable} to another port`]
+  if (code === 'EACCES' && port !== undefined) return [`port ${port} needs root: set ${variable} to one above 1023`]
   if (code === 'EADDRNOTAVAIL')
     return [`HOST ${address} is no address of this machine: set HOST to one that is, or 0.0.0.0`]
+  if ((code === 'ENOTFOUND' || code === 'EAI_AGAIN') && isOfListen(error))
+    return [`HOST ${hostname} cannot be resolved (${code}): set HOST to an address of this machine, or 0.0.0.0`]
+  const missing = code === 'ERR_MODULE_NOT_FOUND' ? /^Cannot find package '([^']+)'/.exec(message)?.[1] : undefined
+  if (missing !== undefined) return [`node_modules is incomplete: delete it and run again (${missing} is missing)`]
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }
+
+// Other names are looked up at start too, such as Redis's; those are not HOST.
+const isOfListen = (error: unknown): boolean => error instanceof Error && 'variable' in error

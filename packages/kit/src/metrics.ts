@@ -39,16 +39,21 @@ export async function serveMetrics(
       response.writeHead(500).end()
     }
   })
-  const port = await listen(server, address.port, address.host)
+  const port = await listen(server, address.port, address.host, 'METRICS_PORT')
   return { port, close: () => closeServer(server) }
 }
 
-/** Listens and returns the port in use; rejects with the system's error. */
-export function listen(server: Server, port: number, host: string): Promise<number> {
+/**
+ * Listens and returns the port in use; rejects with the system's error, which then names `variable`.
+ *
+ * @param variable environment variable that the port comes from, for the sentence of a start that fails.
+ */
+export function listen(server: Server, port: number, host: string, variable = 'PORT'): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const onError = (error: Error): void => reject(Object.assign(error, { variable }))
+    server.once('error', onError)
     server.listen(port, host, () => {
-      server.off('error', reject)
+      server.off('error', onError)
       resolve((server.address() as AddressInfo).port)
     })
   })
