@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import {
   bytes,
+  type CheckedVariables,
   ConfigError,
+  checkVariables,
   choice,
   count,
   LOG_LEVELS,
@@ -12,7 +14,7 @@ import {
   namedSecrets,
   parseOrigin,
   port,
-  readVariables,
+  secret,
   text,
   type ValuesOf,
   type Variables,
@@ -43,7 +45,7 @@ const variables = {
   RELAY_URLS: list(parseOrigin, {
     doc: 'Relays in order of preference. Needed unless every vendor is called directly.',
   }),
-  RELAY_TOKEN: text({ doc: 'Token that the relays know this BFF by.', secret: true }),
+  RELAY_TOKEN: secret({ doc: 'Token that the relays know this BFF by.' }),
   FERRY_CONFIG: text({ doc: 'Path of the YAML file with vendors, models and aliases (docs/configuration.md).' }),
   MAX_BODY_BYTES: bytes({ default: 10_485_760, doc: 'Largest request body.' }),
   MAX_UPLOAD_BYTES: bytes({
@@ -139,10 +141,14 @@ export interface BffConfig {
  * @throws {ConfigError} naming every variable or field at fault and what to do.
  */
 export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
-  const values = readVariables(variables, env)
-  const file = readFile(values.FERRY_CONFIG, env)
-  const faults = crossFaults(values, file)
-  if (faults.length > 0) throw new ConfigError(faults)
+  const checked = checkVariables(variables, env)
+  const { file, faults: fileFaults } = checkFile(checked.values.FERRY_CONFIG, env)
+  const faults = [...checked.faults.values(), ...fileFaults, ...crossFaults(checked, file)]
+  if (faults.length > 0 || file === undefined) throw new ConfigError(faults)
+  return configOf(checked.values as Values, file)
+}
+
+function configOf(values: Values, file: FileConfig): BffConfig {
   return {
     port: values.PORT,
     host: values.HOST,
@@ -200,22 +206,50 @@ function readFile(path: string | undefined, env: NodeJS.ProcessEnv): FileConfig 
   }
 }
 
-function crossFaults(values: Values, file: FileConfig): string[] {
+/** What the file says, or why it cannot be used. */
+function checkFile(
+  path: string | undefined,
+  env: NodeJS.ProcessEnv,
+): { file: FileConfig | undefined; faults: readonly string[] } {
+  try {
+    return { file: readFile(path, env), faults: [] }
+  } catch (error) {
+    if (error instanceof ConfigError) return { file: undefined, faults: error.faults }
+    throw error
+  }
+}
+
+/** Faults between fields. One that is at fault itself is passed over: it has its own sentence. */
+function crossFaults({ values, faults }: CheckedVariables<typeof variables>, file: FileConfig | undefined): string[] {
+  return [...relayFaults(values, faults, file), ...keyFaults(values, file), ...timeoutFaults(values)]
+}
+
+function relayFaults(
+  values: Partial<Values>,
+  known: ReadonlyMap<string, string>,
+  file: FileConfig | undefined,
+): string[] {
   const faults: string[] = []
-  const relayed = file.vendors.filter((vendor) => vendor.route.kind === 'relay').map((vendor) => vendor.name)
-  if (relayed.length > 0 && !values.RELAY_URLS?.length) {
+  const relayed = file?.vendors.filter((vendor) => vendor.route.kind === 'relay').map((vendor) => vendor.name) ?? []
+  const hasUrls = known.has('RELAY_URLS') || Boolean(values.RELAY_URLS?.length)
+  if (relayed.length > 0 && !hasUrls) {
     faults.push(`RELAY_URLS is missing: ${relayed.join(', ')} go through a relay; set it to the relay's address`)
   }
-  if (values.RELAY_URLS?.length && !values.RELAY_TOKEN) {
+  if ((relayed.length > 0 || hasUrls) && !known.has('RELAY_TOKEN') && !values.RELAY_TOKEN) {
     faults.push('RELAY_TOKEN is missing: set it to one of the tokens in the relay’s RELAY_TOKENS')
   }
-  const names = new Set(values.BFF_KEYS.map(({ name }) => name))
-  for (const name of file.keys.keys()) {
-    if (!names.has(name))
-      faults.push(`FERRY_CONFIG: keys.${name} is no key of BFF_KEYS: correct the name or add the key`)
-  }
-  if (values.REQUEST_TIMEOUT_MS > values.MAX_REQUEST_TIMEOUT_MS) {
-    faults.push('REQUEST_TIMEOUT_MS is longer than MAX_REQUEST_TIMEOUT_MS: raise the one or lower the other')
-  }
   return faults
+}
+
+function keyFaults({ BFF_KEYS }: Partial<Values>, file: FileConfig | undefined): string[] {
+  if (BFF_KEYS === undefined || file === undefined) return []
+  const names = new Set(BFF_KEYS.map(({ name }) => name))
+  return [...file.keys.keys()]
+    .filter((name) => !names.has(name))
+    .map((name) => `FERRY_CONFIG: keys.${name} is no key of BFF_KEYS: correct the name or add the key`)
+}
+
+function timeoutFaults({ REQUEST_TIMEOUT_MS: usual, MAX_REQUEST_TIMEOUT_MS: longest }: Partial<Values>): string[] {
+  if (usual === undefined || longest === undefined || usual <= longest) return []
+  return ['REQUEST_TIMEOUT_MS is longer than MAX_REQUEST_TIMEOUT_MS: raise the one or lower the other']
 }

@@ -50,17 +50,31 @@ export class ConfigError extends Error {
  * @throws {ConfigError} naming each variable, its fault and the fix.
  */
 export function readVariables<const T extends Variables>(table: T, env: NodeJS.ProcessEnv): ValuesOf<T> {
-  const faults: string[] = []
+  const { values, faults } = checkVariables(table, env)
+  if (faults.size > 0) throw new ConfigError([...faults.values()])
+  return values as ValuesOf<T>
+}
+
+/** What could be read of a table of variables. */
+export interface CheckedVariables<T extends Variables> {
+  /** The values; those at fault are absent, even where there is a default. */
+  readonly values: Partial<ValuesOf<T>>
+  /** Name of a variable at fault → its fault and the fix, as a sentence. */
+  readonly faults: ReadonlyMap<string, string>
+}
+
+/** Reads what {@link readVariables} reads, for a caller that has more faults to report along with these. */
+export function checkVariables<const T extends Variables>(table: T, env: NodeJS.ProcessEnv): CheckedVariables<T> {
+  const faults = new Map<string, string>()
   const values: Record<string, unknown> = {}
   for (const [name, variable] of Object.entries(table)) {
     try {
       values[name] = readVariable(name, variable, env)
     } catch (error) {
-      faults.push(error instanceof Error ? error.message : String(error))
+      faults.set(name, error instanceof Error ? error.message : String(error))
     }
   }
-  if (faults.length > 0) throw new ConfigError(faults)
-  return values as ValuesOf<T>
+  return { values: values as Partial<ValuesOf<T>>, faults }
 }
 
 function readVariable(name: string, variable: Variable<unknown>, env: NodeJS.ProcessEnv): unknown {
@@ -179,6 +193,24 @@ export interface NamedSecret {
 
 /** Shortest secret that is accepted: 16 characters of random text are out of reach of guessing over a network. */
 const MIN_SECRET_LENGTH = 16
+const PRINTABLE = /^[\x21-\x7e]+$/
+
+/** One secret as its holder sends it: what stands after the name in {@link namedSecrets}. */
+export function secret<const O extends Rest<string>>(options: O): O & Variable<string> & { secret: true } {
+  return { ...options, parse: parseSecret, secret: true }
+}
+
+function parseSecret(value: string): string {
+  const [, unnamed] = /^[A-Za-z0-9._-]{1,64}:(.*)$/.exec(value) ?? []
+  const hint = unnamed === undefined ? '' : '; it looks like name:token: leave out the name and the colon'
+  if (value.length < MIN_SECRET_LENGTH) throw new Error(`is shorter than ${MIN_SECRET_LENGTH} characters${hint}`)
+  if (!PRINTABLE.test(value)) throw new Error(`has characters that HTTP headers do not carry${hint}`)
+  // A secret may have a colon; what would do as a whole entry of name:secret has been copied with its name.
+  if (unnamed !== undefined && unnamed.length >= MIN_SECRET_LENGTH) {
+    throw new Error('looks like name:token: leave out the name and the colon')
+  }
+  return value
+}
 
 /** Secrets as `name:secret`, with commas. Names and secrets must be unique. */
 export function namedSecrets<const O extends Rest<readonly NamedSecret[]>>(
@@ -204,7 +236,7 @@ function parseNamedSecret(text: string, index: number): NamedSecret {
       `has a secret shorter than ${MIN_SECRET_LENGTH} characters for "${name}"; try \`openssl rand -hex 24\``,
     )
   }
-  if (!/^[\x21-\x7e]+$/.test(secret))
+  if (!PRINTABLE.test(secret))
     throw new Error(`has characters in the secret of "${name}" that HTTP headers do not carry`)
   return { name, secret }
 }
@@ -225,7 +257,7 @@ export function keyPool<const O extends Omit<Rest<readonly string[]>, 'secret'>>
   options: O,
 ): O & Variable<readonly string[]> & { secret: true } {
   const check = (key: string): string => {
-    if (/^[\x21-\x7e]+$/.test(key)) return key
+    if (PRINTABLE.test(key)) return key
     throw new Error('has a key with characters that HTTP headers do not carry')
   }
   return { ...list(check, options), secret: true }

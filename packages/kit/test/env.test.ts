@@ -13,6 +13,7 @@ import {
   origin,
   port,
   readVariables,
+  secret,
   text,
 } from '../src/env.ts'
 
@@ -104,5 +105,23 @@ describe('variables', () => {
     expect(read({ TOKENS_FILE: file }).TOKENS).toEqual([{ name: 'a', secret: '0123456789abcdef' }])
     expect(faults({ TOKENS_FILE: file, TOKENS: 'b:0123456789abcdef' }).join()).toContain('both set')
     expect(faults({ TOKENS_FILE: '/nowhere' }).join()).toContain('ENOENT')
+  })
+})
+
+describe('one secret', () => {
+  const parse = (value: string) => secret({ doc: '' }).parse(value)
+
+  it.each([
+    ['app:short', /shorter than 16 characters; it looks like name:token/],
+    ['short', /shorter than 16 characters$/],
+    ['app:0123456789abcdef', /^looks like name:token/],
+    ['0123456789 abcdef', /HTTP headers do not carry$/],
+  ])('refuses %j', (value, message) => {
+    expect(() => parse(value)).toThrow(message)
+  })
+
+  it('may have a colon where that is no name', () => {
+    for (const value of ['0123456789abcdef', 'abcdef:0123456789', '/+==:0123456789abcdef'])
+      expect(parse(value)).toBe(value)
   })
 })
