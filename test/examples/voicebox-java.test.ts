@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { root } from '../e2e/start.ts'
 import { json } from '../testkit/dialects.ts'
-import { chunk, fin, hang, head, lastChunk, raw, reset } from '../testkit/scripted-vendor.ts'
+import { chunk, delay, fin, hang, head, lastChunk, raw, reset } from '../testkit/scripted-vendor.ts'
 import {
   type Chain,
   type Ended,
@@ -163,7 +163,7 @@ describe('voicebox-java over the whole chain', () => {
   const chain = scriptedChain()
 
   it('tells an answer that the vendor cut', async () => {
-    chain.vendor.script = inTurn([...streamOf('你', '好'), reset()])
+    chain.vendor.script = inTurn([...streamOf('你', '好'), delay(200), reset()])
     const { output } = await voicebox(chain, 'stream')
     expect(output).toMatch(/^你/)
     expect(output).toContain('[upstream_truncated]')
