@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../../../test/testkit/eventually.ts'
@@ -67,6 +70,40 @@ describe.each(['relay', 'bff'])('the %s', (name) => {
     parent.kill('SIGKILL')
     await eventually('it is gone', () => !isAlive(pid), 10_000)
   })
+})
+
+it('a service that drains goes on when its parent ends meanwhile', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ferry-shutdown-'))
+  const file = join(folder, 'log')
+  const written = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+  const service = `
+    import { appendFileSync } from 'node:fs'
+    import { createLogger, stopOnSignal } from '${root}/packages/kit/src/index.ts'
+    const log = createLogger('test', 'info', { write: (line) => appendFileSync('${file}', line) })
+    setInterval(() => {}, 1000)
+    stopOnSignal({ stop: () => new Promise((resolve) => setTimeout(resolve, 2000)) }, log)
+    log.info('ready')`
+  const parent = spawn(
+    process.execPath,
+    [
+      '-e',
+      `const { spawn } = require('node:child_process')
+      const args = ${JSON.stringify([...flags, '--input-type=module', '-e', service])}
+      console.log(spawn(process.execPath, args, { stdio: 'ignore' }).pid)`,
+    ],
+    { env: { ...env, FERRY_STOP_WITH_PARENT: '1' }, stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  try {
+    const pid = await new Promise<number>((resolve) => parent.stdout?.once('data', (text) => resolve(Number(text))))
+    await eventually('it is ready', () => written().includes('ready'))
+    process.kill(pid, 'SIGTERM')
+    parent.kill('SIGKILL')
+    await eventually('it is gone', () => !isAlive(pid), 10_000)
+    expect(written()).toContain('shutdown_done')
+    expect(written()).not.toContain('shutdown_forced')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 function isAlive(pid: number): boolean {
