@@ -268,10 +268,19 @@ describe('refuses', () => {
     expect(vendor.requests).toHaveLength(0)
   })
 
-  it('text that is no JSON without quoting it', async () => {
+  it.each([
+    ['{"model": secret prompt}', ' at line 1, column 11:'],
+    ['{"model": "m",\n "secret": [1,]}', ' at line 2, column 15:'],
+    ['{"secret": "m"', ' at line 1, column 15:'],
+    ['{"secret": ', ', it ends too early:'],
+    ['{"secret": 1}\nsecret', ' at line 2, column 1:'],
+    ['secret', ' at line 1, column 1:'],
+    [`{"secret": ${'"x",'.repeat(20_000)} secret}`, ' at line 1, column 19:'],
+    [`[${'"x",'.repeat(20_000)} secret]`, ':'],
+  ])('text that is no JSON without quoting it (%#)', async (body, where) => {
     const { chat } = await startTestBff(unreached)
-    const error = await errorOf(await chat({}, { body: '{"model": my secret prompt}' }))
-    expect(error.message).toContain('not valid JSON')
+    const error = await errorOf(await chat({}, { body }))
+    expect(error.message).toBe(`The body is not valid JSON${where} check quotes, commas and brackets`)
     expect(JSON.stringify(error)).not.toContain('secret')
   })
 
