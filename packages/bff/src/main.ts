@@ -1,8 +1,6 @@
-import { runMain, stopOnSignal } from '@llm-ferry/kit'
-import { startBff } from './bff.ts'
-import { readConfig } from './config.ts'
+import { runMain } from '@llm-ferry/kit/main'
 
 await runMain('bff', async () => {
-  const bff = await startBff(readConfig(process.env))
-  stopOnSignal(bff, bff.log)
+  const { runBff } = await import('./run.ts')
+  await runBff()
 })

@@ -3,6 +3,8 @@ import { ConfigError } from './env.ts'
 /**
  * Runs a service's start and turns what can go wrong at start into sentences on stderr and exit code 1.
  *
+ * This file needs no package, and `start` should import what does: then it can say that one is missing.
+ *
  * @param service how the service calls itself, such as `relay`.
  */
 export async function runMain(service: string, start: () => Promise<void>): Promise<void> {

@@ -32,3 +32,22 @@ describe('a start that fails', () => {
     expect(stderr).not.toContain('HOST')
   })
 })
+
+it.each([
+  ['relay', 'zod'],
+  ['relay', 'pino'],
+  ['bff', 'koa'],
+  ['bff', 'pino'],
+])('the %s says so when %s is not installed', (service, name) => {
+  const hook = `import { registerHooks } from 'node:module'
+    registerHooks({ resolve: (name, context, next) => next(name === '${name}' ? 'not-installed' : name, context) })`
+  const flags = ['--disable-warning=ExperimentalWarning', '--conditions=ferry-source']
+  const args = [
+    ...flags,
+    `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+    `packages/${service}/src/main.ts`,
+  ]
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: {} })
+  expect(status).toBe(1)
+  expect(stderr).toBe(`${service}: node_modules is incomplete: delete it and run again (not-installed is missing)\n`)
+})
