@@ -161,7 +161,8 @@ export async function startCluster(processes: number, env: Record<string, string
 
 function readLedger(file: string): LedgerLine[] {
   if (!existsSync(file)) return []
-  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
+  // The last line may still be on its way.
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1).filter(Boolean)
   return lines.map((line) => JSON.parse(line) as LedgerLine)
 }
 
