@@ -12,7 +12,7 @@ describe.each([
   ['relay', RELAY_ENTRY, relay, { OPENAI_UPSTREAM: 'not a url' }, 'OPENAI_UPSTREAM must be a URL'],
   ['relay', RELAY_ENTRY, relay, { LOG_LEVEL: 'loud' }, 'LOG_LEVEL must be one of'],
   ['relay', RELAY_ENTRY, relay, { PORT: '99999' }, 'PORT must be a port'],
-  ['relay', RELAY_ENTRY, relay, { RELAY_TOKENS: 'app:short' }, 'shorter than 8'],
+  ['relay', RELAY_ENTRY, relay, { RELAY_TOKENS: 'app:short' }, 'shorter than 16'],
   [
     'relay',
     RELAY_ENTRY,
@@ -24,7 +24,7 @@ describe.each([
   ['bff', BFF_ENTRY, bff, { RELAY_URLS: '' }, 'RELAY_URLS is missing'],
   ['bff', BFF_ENTRY, bff, { RELAY_URLS: 'relay.example.com' }, 'RELAY_URLS must'],
   ['bff', BFF_ENTRY, bff, { RELAY_TOKEN: '' }, 'RELAY_TOKEN is missing'],
-  ['bff', BFF_ENTRY, bff, { RELAY_TOKEN: 'short' }, 'RELAY_TOKEN is shorter than 8 characters'],
+  ['bff', BFF_ENTRY, bff, { RELAY_TOKEN: 'short' }, 'RELAY_TOKEN is shorter than 16 characters'],
   ['bff', BFF_ENTRY, bff, { RELAY_TOKEN: 'токен-0123456789-01234' }, 'RELAY_TOKEN has characters that HTTP headers'],
   ['bff', BFF_ENTRY, bff, { RELAY_TOKEN: 'app:0123456789abcdef' }, 'RELAY_TOKEN looks like name:token'],
   ['bff', BFF_ENTRY, bff, { HOST: 'nowhere.invalid' }, 'HOST nowhere.invalid cannot be resolved'],

@@ -191,10 +191,8 @@ export interface NamedSecret {
   readonly secret: string
 }
 
-/** Shortest secret that is accepted. Eight is what NIST SP 800-63B asks of a secret at least; make yours longer. */
-const MIN_SECRET_LENGTH = 8
-/** What stands behind a colon and is this long has been copied together with its name. */
-const COPIED_SECRET_LENGTH = 16
+/** Shortest secret that is accepted: 16 characters of random text are out of reach of guessing over a network. */
+const MIN_SECRET_LENGTH = 16
 const PRINTABLE = /^[\x21-\x7e]+$/
 
 /** One secret as its holder sends it: what stands after the name in {@link namedSecrets}. */
@@ -208,7 +206,7 @@ function parseSecret(value: string): string {
   if (value.length < MIN_SECRET_LENGTH) throw new Error(`is shorter than ${MIN_SECRET_LENGTH} characters${hint}`)
   if (!PRINTABLE.test(value)) throw new Error(`has characters that HTTP headers do not carry${hint}`)
   // A secret may have a colon; what would do as a whole entry of name:secret has been copied with its name.
-  if (unnamed !== undefined && unnamed.length >= COPIED_SECRET_LENGTH) {
+  if (unnamed !== undefined && unnamed.length >= MIN_SECRET_LENGTH) {
     throw new Error('looks like name:token: leave out the name and the colon')
   }
   return value

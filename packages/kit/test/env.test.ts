@@ -87,7 +87,7 @@ describe('variables', () => {
     [{ BASE: 'https://user:pass@api.example.com' }, 'user name or password'],
     [{ BASE: 'https://api.example.com/?x=1' }, 'query'],
     [{ TOKENS: 'just-a-token-without-name' }, 'name:secret'],
-    [{ TOKENS: 'a:short' }, 'shorter than 8'],
+    [{ TOKENS: 'a:short' }, 'shorter than 16'],
     [{ TOKENS: 'a:0123456789abcdef,a:fedcba9876543210' }, 'names "a" twice'],
     [{ TOKENS: 'a:0123456789abcdef,b:0123456789abcdef' }, 'another name has already'],
     [{ KEYS: 'key with space' }, 'HTTP headers'],
@@ -112,8 +112,8 @@ describe('one secret', () => {
   const parse = (value: string) => secret({ doc: '' }).parse(value)
 
   it.each([
-    ['a:short', /shorter than 8 characters; it looks like name:token/],
-    ['short', /shorter than 8 characters$/],
+    ['app:short', /shorter than 16 characters; it looks like name:token/],
+    ['short', /shorter than 16 characters$/],
     ['app:0123456789abcdef', /^looks like name:token/],
     ['0123456789 abcdef', /HTTP headers do not carry$/],
   ])('refuses %j', (value, message) => {

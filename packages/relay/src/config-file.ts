@@ -32,7 +32,7 @@ const vendorSchema = z.strictObject({
 const tokenSchema = z
   .strictObject({
     name: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
-    token: headerText.min(8).optional(),
+    token: headerText.min(16).optional(),
     token_file: z.string().optional(),
     token_sha256: z
       .string()
@@ -123,8 +123,8 @@ function keysOf(entry: VendorEntry, field: string, env: NodeJS.ProcessEnv, secre
 function tokenOf(entry: TokenEntry, secretFile: SecretFile): TokenConfig {
   const token =
     entry.token_file === undefined ? entry.token : secretFile(entry.token_file, `tokens "${entry.name}" token_file`)
-  if (token !== undefined && !headerText.min(8).safeParse(token).success) {
-    throw new ConfigError([`RELAY_CONFIG: the token "${entry.name}" needs at least 8 characters of plain text`])
+  if (token !== undefined && !headerText.min(16).safeParse(token).success) {
+    throw new ConfigError([`RELAY_CONFIG: the token "${entry.name}" needs at least 16 characters of plain text`])
   }
   return {
     name: entry.name,
