@@ -7,14 +7,12 @@ const source = { resolve: { conditions }, ssr: { resolve: { conditions } } }
 /** One suite: what `vitest --project NAME` runs. */
 const suite = (name: string, include: string[], testTimeout = 10_000) => ({
   ...source,
-  // Faults of the machine, not of ours: a shared runner may stand still for seconds in the middle of a scripted outage.
   test: {
     name,
     include,
     testTimeout,
     hookTimeout: 30_000,
     environment: 'node' as const,
-    retry: process.env.CI ? 2 : 0,
   },
 })
 
