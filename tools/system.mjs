@@ -9,7 +9,7 @@ const PROGRAMS = {
   'redis-server': { package: 'redis-server', why: 'tests of the shared store' },
   openssl: { package: 'openssl', why: 'throw-away certificates for TLS tests' },
   javac: { package: 'openjdk-17-jdk-headless', why: 'the Java examples' },
-  mvn: { package: 'maven', why: 'the Spring example' },
+  mvn: { package: 'maven', why: 'the Java examples that have dependencies' },
   python3: { package: 'python3 python3-venv', why: 'the Python example' },
   chromium: { package: 'chromium fonts-noto-cjk', why: 'tests in a browser' },
   'espeak-ng': { package: 'espeak-ng', why: 'the voice example’s speech' },
