@@ -86,7 +86,7 @@ export function createApp(parts: AppParts): Koa<State> {
   app.use(closeWhileDraining(draining))
   app.use(securityHeaders())
   app.use(requestId(log))
-  app.use(accessLog(telemetry))
+  app.use(accessLog(telemetry, log))
   app.use(cors(config.corsOrigins))
   app.use(errors())
   app.use(router.routes())

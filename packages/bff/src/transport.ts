@@ -131,10 +131,11 @@ async function sendOnce(
   credential: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Omit<Exchange, 'relay'>> {
+  const { origin } = new URL(url)
   try {
     const answer = await dispatcher.request({
-      origin: new URL(url).origin,
-      path: url.slice(new URL(url).origin.length),
+      origin,
+      path: url.slice(origin.length),
       method: request.method as Dispatcher.HttpMethod,
       headers: { ...request.headers, ...credential },
       body: request.body ?? null,

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from '../processes.ts'
 import { CALLER_TOKEN, type Rig, VENDOR_KEY } from '../rig.ts'
@@ -10,8 +11,7 @@ const UNLIMITED = '1000000000'
 const command = (name: string, { vendorUrl, run }: Rig, port: number, env: Record<string, string> = {}): Command =>
   nodeService('bff', port, {
     BFF_KEYS: `bench:${CALLER_TOKEN}`,
-    RELAY_URLS: vendorUrl,
-    RELAY_TOKEN: VENDOR_KEY,
+    FERRY_CONFIG: calledDirectly(join(run, `${name}.yaml`), vendorUrl),
     RATE_LIMIT_RPM: UNLIMITED,
     DAILY_QUOTA: UNLIMITED,
     KEY_RATE_LIMIT_RPM: UNLIMITED,
@@ -21,10 +21,17 @@ const command = (name: string, { vendorUrl, run }: Rig, port: number, env: Recor
     ...env,
   })
 
+/** The vendors without a relay in front: the peers have none either. @returns the configuration's path. */
+function calledDirectly(file: string, origin: string): string {
+  const vendors = ['openai', 'anthropic', 'gemini'].map((name) => [name, { dialect: name, origin, apiKey: VENDOR_KEY }])
+  writeFileSync(file, JSON.stringify({ vendors: Object.fromEntries(vendors) }))
+  return file
+}
+
 export const bff: Target = {
   name: 'bff',
   about:
-    'ours, all features on: keys, four limits in memory, ledger and access log to files, metrics; the mock stands for the relay',
+    'ours, all features on: keys, four limits in memory, ledger and access log to files, metrics; the vendor called directly',
   swapsKey: true,
   prepare: (rig, port) => command('bff', rig, port),
   ask: (order) => chatAsk(order, `${order.shape}/${modelOf(order)}`),

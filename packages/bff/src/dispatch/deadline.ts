@@ -3,7 +3,6 @@ import { FerryError } from '@llm-ferry/sdk'
 
 /** A time by which something must have happened, and the signal that ends the work when it has not. */
 export class Deadline {
-  readonly signal: AbortSignal
   readonly #controller = new AbortController()
   readonly #endsAt: number
   readonly #timer: NodeJS.Timeout
@@ -13,10 +12,15 @@ export class Deadline {
    * @param parent ends the work as well, such as the caller's leaving.
    */
   constructor(timeoutMs: number, parent: AbortSignal) {
-    this.signal = AbortSignal.any([this.#controller.signal, parent])
+    follow(this.#controller, parent)
     this.#endsAt = performance.now() + timeoutMs
     const message = `No answer within ${timeoutMs} ms`
     this.#timer = setTimeout(() => this.#controller.abort(new FerryError('upstream_timeout', message)), timeoutMs)
+  }
+
+  /** Fires at the deadline, or with the parent. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
   }
 
   /** Time left in ms, never negative. */
@@ -28,6 +32,12 @@ export class Deadline {
   met(): void {
     clearTimeout(this.#timer)
   }
+}
+
+/** Aborts with the parent, as AbortSignal.any does at several times the cost, for two of one life. */
+export function follow(controller: AbortController, parent: AbortSignal): void {
+  if (parent.aborted) controller.abort(parent.reason)
+  else parent.addEventListener('abort', () => controller.abort(parent.reason), { once: true })
 }
 
 /** Bounds of a call's time. */

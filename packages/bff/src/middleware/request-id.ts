@@ -1,18 +1,33 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@llm-ferry/kit'
 import { HEADERS } from '@llm-ferry/sdk'
-import type { Middleware } from '../context.ts'
+import type { Caller, CallFacts, Middleware, State } from '../context.ts'
 
 /** Gives each request an id, in its answer and in every line that is logged for it. */
 export function requestId(log: Logger): Middleware {
   return async function requestId(context, next) {
     const id = `req_${randomUUID().replaceAll('-', '')}`
-    context.state.requestId = id
-    context.state.arrivedAt = performance.now()
-    context.state.facts = {}
-    context.state.log = log.child({ requestId: id })
+    context.state = new RequestState(log, id)
     context.set(HEADERS.requestId, id)
     context.set('x-request-id', id)
     await next()
+  }
+}
+
+class RequestState implements State {
+  readonly requestId: string
+  readonly arrivedAt: number = performance.now()
+  readonly facts: CallFacts = {}
+  declare caller: Caller
+  readonly #log: Logger
+
+  constructor(log: Logger, id: string) {
+    this.requestId = id
+    this.#log = log
+  }
+
+  /** Few requests have something to say besides their access line. */
+  get log(): Logger {
+    return this.#log.child({ requestId: this.requestId })
   }
 }
