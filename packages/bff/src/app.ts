@@ -3,8 +3,10 @@ import type { Logger } from '@llm-ferry/kit'
 import Koa from 'koa'
 import type { BffConfig } from './config.ts'
 import type { Context, State } from './context.ts'
+import { createFallbacks } from './dispatch/alias.ts'
 import { Breakers } from './dispatch/breakers.ts'
 import { createResolver, createTargets } from './dispatch/resolve.ts'
+import { RetryBudgets } from './dispatch/retry-budget.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPolicies } from './limits/policy-schema.ts'
@@ -49,6 +51,8 @@ export function createApp(parts: AppParts): Koa<State> {
     ...config,
     ...parts,
     resolve: createResolver(config.file),
+    fallbackOf: createFallbacks(config.file.aliases),
+    repeats: new RetryBudgets(config.retryBudgetPercent, telemetry.repeatRefused),
     breakers: new Breakers({ onChange: telemetry.breakerChanged }),
     reasoning: new KeptReasoning({ store, secretOf: keptFor(config) }),
     prices: createPrices(config.file.prices),

@@ -2,6 +2,7 @@ import { ConfigError, parseOrigin } from '@llm-ferry/kit'
 import { ModelCapabilities } from '@llm-ferry/sdk/schema'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import { type Alias, aliasSchema } from './dispatch/alias.ts'
 import { type PriceText, priceSchema } from './ledger/prices.ts'
 import { type LimitsText, limitsSchema } from './limits/policy-schema.ts'
 import { DIALECTS } from './vendors/registry.ts'
@@ -26,8 +27,7 @@ export interface FileConfig {
   readonly vendors: readonly VendorConfig[]
   /** Model id (`vendor/model`) → what is configured for it. */
   readonly models: ReadonlyMap<string, ModelConfig>
-  /** Alias → targets, in order of preference. */
-  readonly aliases: ReadonlyMap<string, readonly AliasTarget[]>
+  readonly aliases: ReadonlyMap<string, Alias>
   /** Limits of every key. */
   readonly limits: LimitsText
   /** Name of a key in BFF_KEYS → what is configured for it. */
@@ -39,14 +39,6 @@ export interface FileConfig {
 /** How far a key may go on native routes. */
 export const NATIVE_SCOPES = ['stateless', 'full'] as const
 export type NativeScope = (typeof NATIVE_SCOPES)[number]
-
-/** One of an alias's targets. */
-export interface AliasTarget {
-  /** `vendor/model`. */
-  readonly id: string
-  /** How often it comes first among the targets that have a weight. */
-  readonly weight: number | undefined
-}
 
 /** A key, configured. */
 export interface KeyConfig {
@@ -72,13 +64,6 @@ export interface ModelConfig {
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
 const nameSchema = z.string().regex(NAME, 'must be lower-case letters, digits and dashes')
 const modelIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}\/.+$/, 'must be vendor/model')
-
-const aliasTargetSchema = z.union([
-  modelIdSchema.transform((id): AliasTarget => ({ id, weight: undefined })),
-  z
-    .strictObject({ model: modelIdSchema, weight: z.number().positive() })
-    .transform(({ model, weight }): AliasTarget => ({ id: model, weight })),
-])
 
 const originSchema = z.string().transform((value, context) => {
   try {
@@ -127,7 +112,7 @@ const fileSchema = z.strictObject({
       }),
     )
     .default({}),
-  aliases: z.record(z.string().min(1), z.array(aliasTargetSchema).min(1)).default({}),
+  aliases: z.record(z.string().min(1), aliasSchema(modelIdSchema)).default({}),
   limits: limitsSchema.default({}),
   prices: z.record(modelIdSchema, priceSchema).default({}),
   keys: z
@@ -159,7 +144,7 @@ export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessE
   const config = {
     vendors: vendorsOf(result.data),
     models: modelsOf(result.data),
-    aliases: aliasesOf(result.data),
+    aliases: new Map(Object.entries(result.data.aliases)),
     limits: result.data.limits,
     keys: new Map(Object.entries(result.data.keys)),
     prices: new Map(Object.entries(result.data.prices)),
@@ -211,10 +196,6 @@ function modelsOf(file: FileText): Map<string, ModelConfig> {
   )
 }
 
-function aliasesOf(file: FileText): Map<string, readonly AliasTarget[]> {
-  return new Map(Object.entries(file.aliases))
-}
-
 /** `vendor/model`, split at the first slash (a model's own name may have more). */
 export function splitModelId(id: string): { vendor: string; model: string } {
   const slash = id.indexOf('/')
@@ -225,7 +206,7 @@ function requireKnownVendors(config: FileConfig, path: string): void {
   const known = new Set(config.vendors.map((vendor) => vendor.name))
   const faults = [
     ...[...config.models.keys()].map((id) => ({ field: `models.${id}`, id })),
-    ...[...config.aliases].flatMap(([alias, targets]) =>
+    ...[...config.aliases].flatMap(([alias, { targets }]) =>
       targets.map(({ id }, i) => ({ field: `aliases.${alias}.${i}`, id })),
     ),
   ]

@@ -64,6 +64,11 @@ const variables = {
   }),
   DRAIN_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'How long running calls may go on after SIGTERM.' }),
   MAX_RETRIES: count({ default: 3, max: 10, doc: 'Attempts after the first, over all targets of a call.' }),
+  RETRY_BUDGET_PERCENT: count({
+    default: 20,
+    max: 100,
+    doc: 'Repeats at a target that failed already, for each 100 calls of a key; 10 a minute are always allowed.',
+  }),
   RATE_LIMIT_RPM: count({ default: 60, min: 1, doc: 'Requests a minute per key, end user and vendor.' }),
   DAILY_QUOTA: count({ default: 1000, min: 1, doc: 'Requests a day per key, end user and vendor.' }),
   KEY_RATE_LIMIT_RPM: count({ default: 600, min: 1, doc: 'Requests a minute per key.' }),
@@ -123,6 +128,8 @@ export interface BffConfig {
   readonly streamHeartbeatMs: number
   readonly drainTimeoutMs: number
   readonly maxRetries: number
+  /** Repeats for each 100 calls of a key. */
+  readonly retryBudgetPercent: number
   /** Limits of every key, before FERRY_CONFIG. */
   readonly limits: LimitPolicy
   readonly quotaTimezone: string
@@ -167,6 +174,7 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     streamHeartbeatMs: values.STREAM_HEARTBEAT_MS,
     drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
     maxRetries: values.MAX_RETRIES,
+    retryBudgetPercent: values.RETRY_BUDGET_PERCENT,
     limits: limitsOf(values),
     quotaTimezone: values.QUOTA_TIMEZONE,
     redis: values.REDIS_URL,

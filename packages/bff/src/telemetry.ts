@@ -10,6 +10,10 @@ export interface Telemetry {
   streamOpened(): () => void
   /** A model of the vendor was given a rest (1), or serves again (-1). */
   breakerChanged(vendor: string, change: 1 | -1): void
+  /** An attempt was given up for an alias's next target. */
+  attemptGivenUp(vendor: string, code: string): void
+  /** A repeat was not made because the key's budget of them is used up. */
+  repeatRefused(): void
 }
 
 export function createTelemetry(): Telemetry {
@@ -61,6 +65,17 @@ export function createTelemetry(): Telemetry {
     labelNames: ['vendor'] as const,
     registers,
   })
+  const givenUp = new Counter({
+    name: 'ferry_attempts_given_up_total',
+    help: 'Attempts given up for an alias’s next target because of fallbackOn, by what was wrong with them.',
+    labelNames: ['vendor', 'code'] as const,
+    registers,
+  })
+  const unrepeated = new Counter({
+    name: 'ferry_retry_budget_refusals_total',
+    help: 'Repeats that were not made because their key’s budget of them was used up.',
+    registers,
+  })
   return {
     registry,
     answered(facts, { method, status, seconds }) {
@@ -80,5 +95,7 @@ export function createTelemetry(): Telemetry {
       return () => streams.dec()
     },
     breakerChanged: (vendor, change) => breakers.inc({ vendor }, change),
+    attemptGivenUp: (vendor, code) => givenUp.inc({ vendor, code }),
+    repeatRefused: () => unrepeated.inc(),
   }
 }

@@ -6,6 +6,7 @@ export class Deadline {
   readonly #controller = new AbortController()
   readonly #endsAt: number
   readonly #timer: NodeJS.Timeout
+  readonly #parent: AbortSignal
 
   /**
    * @param timeoutMs from now.
@@ -13,6 +14,7 @@ export class Deadline {
    */
   constructor(timeoutMs: number, parent: AbortSignal) {
     follow(this.#controller, parent)
+    this.#parent = parent
     this.#endsAt = performance.now() + timeoutMs
     const message = `No answer within ${timeoutMs} ms`
     this.#timer = setTimeout(() => this.#controller.abort(new FerryError('upstream_timeout', message)), timeoutMs)
@@ -26,6 +28,11 @@ export class Deadline {
   /** Time left in ms, never negative. */
   remainingMs(): number {
     return Math.max(0, this.#endsAt - performance.now())
+  }
+
+  /** Whether nobody waits any more, such as a caller that left. */
+  get isAbandoned(): boolean {
+    return this.#parent.aborted
   }
 
   /** The awaited thing has happened: the deadline no longer ends the work. */

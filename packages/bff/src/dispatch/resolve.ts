@@ -70,7 +70,7 @@ export function createResolver(
     const alias = aliases.get(model)
     const { vendor, model: rest } = splitModelId(model)
     const found = alias
-      ? drawn(alias)
+      ? drawn(alias.targets)
           .map(({ id }) => splitModelId(id))
           .map((id) => target(id.vendor, id.model))
       : [target(vendor, rest) ?? bare(model)]

@@ -1,4 +1,4 @@
-import type { AliasTarget } from '../config-file.ts'
+import type { AliasTarget } from './alias.ts'
 
 /**
  * Targets in the order in which one call tries them: those with a weight in a lot drawn by it, in the places that such

@@ -1,11 +1,14 @@
 import type { Usage } from '@llm-ferry/sdk'
 
-/** One line of the ledger: what one call used. */
+/** One line of the ledger: what one call used, or one attempt of it that was given up. */
 export interface CallRecord {
   /** The call’s request id. A call whose process went away has two lines: `abandoned` and, should it come back, a correction. */
   readonly id: string
-  /** `call`, or `correction`: numbers to add to those of the line before it, with their signs. */
-  readonly kind: 'call' | 'correction'
+  /**
+   * `call`; `attempt`: what an attempt used that was given up for an alias's next target, besides the call's own line;
+   * `correction`: numbers to add to those of the line before it, with their signs.
+   */
+  readonly kind: 'call' | 'attempt' | 'correction'
   /** When the call was let in, ISO 8601. */
   readonly at: string
   readonly key: string

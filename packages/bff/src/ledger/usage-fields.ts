@@ -37,14 +37,15 @@ export function usageFields(record: CallRecord, hour: number): [field: string, a
 }
 
 function amountOf(record: CallRecord, measure: Measure): number {
-  const isCall = record.kind === 'call'
+  const { kind } = record
+  const isCall = kind === 'call'
   switch (measure) {
     case 'calls':
       return isCall ? 1 : 0
     case 'failed':
-      return changed(isCall, record.outcome !== 'completed')
+      return changed(kind, record.outcome !== 'completed')
     case 'estimated':
-      return changed(isCall, record.estimated)
+      return changed(kind, record.estimated)
     case 'unpriced':
       return isCall && record.costNanos === null ? 1 : 0
     case 'costNanos':
@@ -54,9 +55,10 @@ function amountOf(record: CallRecord, measure: Measure): number {
   }
 }
 
-/** An abandoned call has failed and is estimated; what corrects it may take that back. */
-function changed(isCall: boolean, holds: boolean): number {
-  if (isCall) return holds ? 1 : 0
+/** An abandoned call has failed and is estimated; what corrects it may take that back. An attempt is no call. */
+function changed(kind: CallRecord['kind'], holds: boolean): number {
+  if (kind === 'attempt') return 0
+  if (kind === 'call') return holds ? 1 : 0
   return holds ? 0 : -1
 }
 

@@ -1,6 +1,8 @@
 import { type ChatRequest, FerryError } from '@llm-ferry/sdk'
 import type { CallFacts } from '../context.ts'
+import type { PlainAnswer, StreamAnswer } from '../dispatch/answer.ts'
 import type { AttemptFailure } from '../dispatch/failure.ts'
+import type { GivenUp } from '../dispatch/given-up.ts'
 import type { Prices } from '../ledger/prices.ts'
 import { type CallRecord, tokenCounts } from '../ledger/record.ts'
 import { estimatePrompt, expectedOutput, loadTokenCounter } from './estimate.ts'
@@ -62,6 +64,12 @@ function recordOf(
   return { ...base, ...tokenCounts(usage), costNanos, estimated: isEstimated }
 }
 
+interface GivenUpAttempt {
+  readonly vendor: string
+  readonly model: string
+  readonly failure: GivenUp
+}
+
 /** The account of one admitted call, from its admission to the moment it is known what it used. */
 export class CallAccount {
   readonly meter: Meter
@@ -70,6 +78,8 @@ export class CallAccount {
   readonly #admittedAt: string
   readonly #prices: Prices
   readonly #vendors: Set<string>
+  readonly #givenUp: GivenUpAttempt[] = []
+  #served: unknown
   #failure: AttemptFailure | undefined
 
   constructor(admission: Admission, applicant: Applicant, prices: Prices, admittedAt: string) {
@@ -92,6 +102,16 @@ export class CallAccount {
     this.#vendors.add(vendor)
   }
 
+  /** An attempt was given up for the next target; unless its answer is served after all, it has a line of its own. */
+  giveUp({ vendor, model }: { readonly vendor: string; readonly model: string }, failure: GivenUp): void {
+    this.#givenUp.push({ vendor, model, failure })
+  }
+
+  /** The answer that the caller gets. */
+  serve(answer: PlainAnswer | StreamAnswer): void {
+    this.#served = answer
+  }
+
   /** The call failed, before or after its answer began. */
   fail(failure: AttemptFailure): void {
     this.#failure = failure
@@ -106,13 +126,29 @@ export class CallAccount {
    * @param facts of the call: who answered, and when.
    */
   async close(facts: CallFacts, totalMs: number): Promise<Measured> {
+    const billed = this.#givenUp.filter(({ failure }) => !this.#served || failure.remains?.answer !== this.#served)
+    for (const attempt of billed) await this.#charge(attempt)
     const origin = this.meter.hasReceived ? undefined : this.#failure?.origin
     const isFree = origin === 'unreached' || origin === 'vendor'
     const measured = isFree ? NOTHING_MEASURED : await this.meter.measure()
     const record = this.#record(facts, measured, totalMs)
-    if (origin === 'unreached') this.#admission.release(record)
+    if (origin === 'unreached' && billed.length === 0) this.#admission.release(record)
     else this.#admission.settle({ tokens: tokensOf(measured), costNanos: record.costNanos ?? 0, record })
     return measured
+  }
+
+  async #charge({ vendor, model, failure }: GivenUpAttempt): Promise<void> {
+    const { answer, usage } = failure.remains ?? {}
+    const meter = new Meter(this.#applicant.request)
+    if (answer && 'completion' in answer) meter.complete(answer.completion)
+    else meter.watch(answer?.first ?? [])
+    meter.count(usage, false)
+    const measured = await meter.measure()
+    const cost = tokensOf(measured) === 0 ? 0 : (this.#prices(vendor, model, measured.usage) ?? null)
+    const applicant = { ...this.#applicant, vendor, model }
+    const line = recordOf(applicant, this.#admittedAt, failure.error.code, measured, cost)
+    const record: CallRecord = { ...line, kind: 'attempt', ...(answer?.relay !== undefined && { relay: answer.relay }) }
+    this.#admission.charge({ tokens: tokensOf(measured), costNanos: cost ?? 0, record })
   }
 
   #record(facts: CallFacts, measured: Measured, totalMs: number): CallRecord {

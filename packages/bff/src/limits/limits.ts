@@ -10,7 +10,7 @@ import { type CallToAdmit, LEASE_MS, Limiter, type Reservation } from './limiter
 import { createLimitMetrics, type LimitMetrics } from './metrics.ts'
 import type { Amounts } from './policy.ts'
 import { LimitRefusal } from './refusal.ts'
-import { countersOf, giveBackOf, settle, settledMemoryMs, settlementOf } from './settlement.ts'
+import { attemptOf, countersOf, giveBackOf, settle, settledMemoryMs, settlementOf } from './settlement.ts'
 import { Settlements } from './settlements.ts'
 import { Spool } from './spool.ts'
 
@@ -46,6 +46,8 @@ export interface Admission {
    * @throws {LimitRefusal} when a limit of that vendor refuses it.
    */
   admitVendor(vendor: string): Promise<void>
+  /** Charges an attempt besides the one that the call ends with; it counts no request. */
+  charge(used: Used): void
   /** Charges what was used in place of what was expected. */
   settle(used: Used): void
   /** Takes everything back: no vendor was reached. The ledger has a line of it all the same. */
@@ -151,6 +153,7 @@ export class Limits {
   #admission(call: CallToAdmit, held: Held): Admission {
     const others: Held[] = []
     let isOver = false
+    let charged = 0
     const finish = (used: Amounts, record: CallRecord): void => {
       if (isOver) return
       isOver = true
@@ -167,6 +170,10 @@ export class Limits {
             () => {},
           ),
         )
+      },
+      charge: ({ tokens, costNanos, record }) => {
+        const reservation = attemptOf(held.reservation, call.key, ++charged)
+        this.#settle({ ...held, reservation }, { requests: 0, tokens, costNanos }, record)
       },
       settle: ({ tokens, costNanos, record }) => finish({ requests: 1, tokens, costNanos }, record),
       release: (record) => finish(NOTHING, record),

@@ -1,6 +1,7 @@
 import { type Entry, entryOf } from '../ledger/entry.ts'
 import { type CallRecord, correction } from '../ledger/record.ts'
 import type { Store } from '../store/store.ts'
+import { callKeys } from './keys.ts'
 import type { Reservation } from './limiter.ts'
 import type { Amounts } from './policy.ts'
 import { SETTLE } from './settle.ts'
@@ -36,6 +37,20 @@ export function settlementOf(
   }
   for (const [field, before, after] of sums(ifAbandoned, entry)) args.push(field, String(before), String(after))
   return { keys, args, correction: JSON.stringify(correction(record, ifAbandoned.record)) }
+}
+
+/**
+ * What a call's further attempt is settled with: nothing was reserved for it, and the store, which does not know its id,
+ * charges it in full.
+ *
+ * @param number from 1, of the call's attempts that have a line of their own.
+ */
+export function attemptOf(reservation: Reservation, key: string, number: number): Reservation {
+  const callId = `${reservation.callId}.${number}`
+  const { windows, ifAbandoned } = reservation
+  const nothing = { ...ifAbandoned, fields: [] }
+  const reserved = { requests: 0, tokens: 0, costNanos: 0 }
+  return { ...reservation, callId, keys: callKeys(key, windows, callId), reserved, ifAbandoned: nothing }
 }
 
 /** The same for counters alone: what one process counted by itself stands in no ledger. */

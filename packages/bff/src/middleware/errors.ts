@@ -44,7 +44,7 @@ function answerError(
   context.status = error.status
   context.set(HEADERS.error, error.code)
   if (error.retryAfterMs !== undefined) context.set('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
-  // SDKs repeat 408, 409, 429 and 5xx by themselves; here all repeats that can help have been made.
-  if (!error.isRetryable) context.set('x-should-retry', 'false')
+  // SDKs repeat 408, 409, 429 and 5xx by themselves; what repeats can cure has been repeated here.
+  if (!error.isRetryable || (context.state.facts.attempts ?? 0) > 1) context.set('x-should-retry', 'false')
   context.body = bodyOf(error, context)
 }

@@ -6,7 +6,8 @@ import type { Breakers } from '../dispatch/breakers.ts'
 import type { Deadline } from '../dispatch/deadline.ts'
 import { type AttemptFailure, toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
-import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
+import { type Attempted, type AttemptPlace, attemptTargets } from '../dispatch/retry.ts'
+import type { RetryBudgets } from '../dispatch/retry-budget.ts'
 import type { CallAccount } from '../limits/account.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { isReadOnce, type Transport } from '../transport.ts'
@@ -19,6 +20,7 @@ import { passEvents } from './stream.ts'
 
 export interface NativeCallOptions {
   readonly breakers: Breakers
+  readonly repeats: RetryBudgets
   readonly transport: Transport
   readonly telemetry: Telemetry
   readonly maxRetries: number
@@ -92,24 +94,26 @@ function sleepingTimer(timeoutMs: number): IdleTimer {
 
 /** The vendor's answer, also when it is an error that nothing could cure. */
 async function answerOf(
-  { target, request, account, deadline }: NativeCall,
+  { context, target, request, account, deadline }: NativeCall,
   idle: IdleTimer,
-  { transport, maxRetries, breakers }: NativeCallOptions,
+  { transport, maxRetries, breakers, repeats }: NativeCallOptions,
 ): Promise<Attempted<ResolvedTarget, NativeAnswer>> {
   const signal = AbortSignal.any([deadline.signal, idle.signal])
-  let attempts = 0
-  const attempt = (tried: ResolvedTarget): Promise<NativeAnswer> => {
-    attempts++
+  const { facts, caller } = context.state
+  repeats.deposit(caller.key)
+  const attempt = (tried: ResolvedTarget, { number }: AttemptPlace): Promise<NativeAnswer> => {
+    facts.attempts = number
     return breakers.run(tried, () => attemptNative(transport, tried, request.outgoing, signal))
   }
   try {
     const most = isReadOnce(request.outgoing) ? 0 : maxRetries
-    return await attemptTargets([target], attempt, { maxRetries: most, deadline })
+    const takeRepeat = (): boolean => repeats.take(caller.key)
+    return await attemptTargets([target], attempt, { maxRetries: most, deadline, takeRepeat })
   } catch (error) {
     idle.stop()
     if (!(error instanceof VendorRefusal)) throw error
     account.fail(error)
-    return { value: error.answer, target, attempts }
+    return { value: error.answer, target, attempts: facts.attempts ?? 1 }
   }
 }
 

@@ -1,12 +1,15 @@
 import { type ChatChunk, type ChatRequest, parseChatRequest } from '@llm-ferry/sdk/schema'
 import type { Context, Middleware } from '../context.ts'
-import { type AttemptOptions, attemptPlain, attemptStream, type StreamAnswer } from '../dispatch/answer.ts'
+import { type FallbackOf, type FallbackPolicy, NO_FALLBACK } from '../dispatch/alias.ts'
+import type { AttemptOptions, PlainAnswer, StreamAnswer } from '../dispatch/answer.ts'
 import type { Breakers } from '../dispatch/breakers.ts'
 import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
 import { toFailure } from '../dispatch/failure.ts'
+import { GivenUp, plainOrGivenUp, streamOrGivenUp } from '../dispatch/given-up.ts'
 import { type PreparedTarget, prepareChat } from '../dispatch/prepare.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
+import type { RetryBudgets } from '../dispatch/retry-budget.ts'
 import { EventStream } from '../event-stream.ts'
 import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
@@ -17,11 +20,13 @@ import { StreamedTurn } from '../reasoning/streamed-turn.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
-import { ferryValues, noteAnswer } from './facts.ts'
+import { ferryValues, noteAnswer, noteAttempt } from './facts.ts'
 
 export interface ChatOptions extends AdmissionOptions {
   readonly reasoning: KeptReasoning
   readonly breakers: Breakers
+  readonly repeats: RetryBudgets
+  readonly fallbackOf: FallbackOf
   readonly resolve: Resolver
   readonly transport: Transport
   readonly telemetry: Telemetry
@@ -41,6 +46,7 @@ interface Call {
   readonly context: Context
   readonly request: ChatRequest
   readonly targets: Targets
+  readonly fallback: FallbackPolicy
   readonly deadline: Deadline
   readonly account: CallAccount
   /** The caller has left. */
@@ -59,7 +65,8 @@ export function chat(
   return async function chat(context) {
     const asked = parseChatRequest(await readJson(context, options.maxBodyBytes))
     const request = await options.reasoning.restore(context.state.caller.key, asked)
-    const targets = prepareChat(request, options.resolve(modelOf(request, vendorOf(context))))
+    const model = modelOf(request, vendorOf(context))
+    const targets = prepareChat(request, options.resolve(model))
     const { facts } = context.state
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
@@ -68,7 +75,8 @@ export function chat(
     const account = await admit(context, options, user, request)
     const left = leaving(context)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
-    const call: Call = { context, request, targets, deadline, account, left }
+    const fallback = options.fallbackOf(model)
+    const call: Call = { context, request, targets, fallback, deadline, account, left }
     try {
       await (request.stream ? streamed(call, options) : plain(call, options))
     } catch (thrown) {
@@ -86,21 +94,34 @@ function modelOf({ model }: ChatRequest, vendor: string | undefined): string {
   return vendor === undefined || model.startsWith(`${vendor}/`) ? model : `${vendor}/${model}`
 }
 
-function attemptOptions(call: Call, { transport, streamIdleTimeoutMs }: ChatOptions): AttemptOptions {
-  return { transport, request: call.request, signal: call.deadline.signal, idleTimeoutMs: streamIdleTimeoutMs }
+/** One attempt, given up where the policy says so. */
+type Attempt<T> = (target: PreparedTarget, options: AttemptOptions, policy: FallbackPolicy) => Promise<T>
+
+/** Tries the call's targets, each attempt behind its model's breaker and counted at its vendor. */
+function attempted<T>(call: Call, options: ChatOptions, attempt: Attempt<T>): Promise<Attempted<PreparedTarget, T>> {
+  const { context, request, targets, fallback, deadline, account } = call
+  const { key } = context.state.caller
+  const { transport, telemetry, breakers, repeats, maxRetries, streamIdleTimeoutMs: idleTimeoutMs } = options
+  repeats.deposit(key)
+  const around = { transport, request, signal: deadline.signal, idleTimeoutMs }
+  const one = counted(account, (target: PreparedTarget, place) =>
+    breakers.run(target, async () => {
+      noteAttempt(context, target, place)
+      try {
+        return await attempt(target, around, place.hasNext ? fallback : NO_FALLBACK)
+      } catch (error) {
+        if (error instanceof GivenUp) telemetry.attemptGivenUp(target.vendor, error.error.code)
+        throw error
+      }
+    }),
+  )
+  return attemptTargets(targets, one, { maxRetries, deadline, takeRepeat: () => repeats.take(key) })
 }
 
 async function plain(call: Call, options: ChatOptions): Promise<void> {
-  const { context, targets, deadline } = call
-  const attempt = attemptOptions(call, options)
-  const answered = await attemptTargets(
-    targets,
-    counted(call.account, (target) => options.breakers.run(target, () => attemptPlain(target, attempt))),
-    {
-      maxRetries: options.maxRetries,
-      deadline,
-    },
-  )
+  const { context } = call
+  const answered = await attempted<PlainAnswer>(call, options, plainOrGivenUp)
+  call.account.serve(answered.value)
   noteAnswer(context, answered)
   call.account.meter.complete(answered.value.completion)
   context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
@@ -111,7 +132,7 @@ async function plain(call: Call, options: ChatOptions): Promise<void> {
 }
 
 async function streamed(call: Call, options: ChatOptions): Promise<void> {
-  const { context, targets, deadline } = call
+  const { context } = call
   const stream = new EventStream(context)
   const waiting = setTimeout(() => {
     stream.begin()
@@ -119,15 +140,7 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
   }, options.streamHeartbeatMs)
   const closed = options.telemetry.streamOpened()
   try {
-    const attempt = attemptOptions(call, options)
-    const opening = attemptTargets(
-      targets,
-      counted(call.account, (target) => options.breakers.run(target, () => attemptStream(target, attempt))),
-      {
-        maxRetries: options.maxRetries,
-        deadline,
-      },
-    )
+    const opening = attempted<StreamAnswer>(call, options, streamOrGivenUp)
     await forward(call, stream, await opening.finally(() => clearTimeout(waiting)), options.reasoning)
   } catch (thrown) {
     if (!stream.begun) throw thrown
@@ -148,6 +161,7 @@ async function forward(
 ): Promise<void> {
   const { context, request, left } = call
   call.deadline.met()
+  call.account.serve(answered.value)
   noteAnswer(context, answered)
   const { meter } = call.account
   const outgoing = new OutgoingChunks(context, meter, request.stream_options?.include_usage === true)

@@ -12,7 +12,7 @@ import { readJson } from '../middleware/body.ts'
 import { asChat } from '../native/estimate.ts'
 import { admit, closeAccount, endUser, leaving } from './admission.ts'
 import type { ChatOptions } from './chat.ts'
-import { ferryValues, noteAnswer } from './facts.ts'
+import { ferryValues, noteAnswer, noteAttempt } from './facts.ts'
 
 type Targets = readonly [EmbeddingsTarget, ...EmbeddingsTarget[]]
 
@@ -46,12 +46,18 @@ async function answer(
   targets: Targets,
   account: CallAccount,
   deadline: Deadline,
-  { transport, maxRetries, breakers }: ChatOptions,
+  { transport, maxRetries, breakers, repeats }: ChatOptions,
 ): Promise<void> {
-  const attempt = counted(account, (target: EmbeddingsTarget) =>
-    breakers.run(target, () => attemptEmbeddings(target, request, { transport, signal: deadline.signal })),
+  const { key } = context.state.caller
+  repeats.deposit(key)
+  const attempt = counted(account, (target: EmbeddingsTarget, place) =>
+    breakers.run(target, () => {
+      noteAttempt(context, target, place)
+      return attemptEmbeddings(target, request, { transport, signal: deadline.signal })
+    }),
   )
-  const answered = await attemptTargets(targets, attempt, { maxRetries, deadline })
+  const takeRepeat = (): boolean => repeats.take(key)
+  const answered = await attemptTargets(targets, attempt, { maxRetries, deadline, takeRepeat })
   noteAnswer(context, answered)
   const { embeddings } = answered.value
   const { usage } = embeddings

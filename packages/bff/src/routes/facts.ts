@@ -2,7 +2,14 @@ import { HEADERS } from '@llm-ferry/sdk'
 import type { Context } from '../context.ts'
 import type { AnswerHead } from '../dispatch/answer.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
-import type { Attempted } from '../dispatch/retry.ts'
+import type { Attempted, AttemptPlace } from '../dispatch/retry.ts'
+
+/** Keeps whom an attempt is made at: should all fail, it is the last one that tells of the call. */
+export function noteAttempt({ state }: Context, { vendor, model }: ResolvedTarget, { number }: AttemptPlace): void {
+  state.facts.vendor = vendor
+  state.facts.model = model
+  state.facts.attempts = number
+}
 
 /** Keeps who answered, for the access line, the metrics and the ledger. */
 export function noteAnswer(

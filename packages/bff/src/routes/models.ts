@@ -33,7 +33,7 @@ function listModels(
     })
   }
   const named = [...aliases].map(
-    ([id, targets]): Model => ({
+    ([id, { targets }]): Model => ({
       id,
       object: 'model',
       created: 0,

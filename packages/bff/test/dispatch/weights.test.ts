@@ -9,7 +9,7 @@ const yaml = `aliases:
 `
 const config = parseFileConfig(yaml, 'ferry.yaml', {})
 const ids = (alias: string, random: number): string[] =>
-  drawn(config.aliases.get(alias) ?? [], () => random).map(({ id }) => id)
+  drawn(config.aliases.get(alias)?.targets ?? [], () => random).map(({ id }) => id)
 
 describe('weighted targets', () => {
   it('are drawn by their weight, and the others follow', () => {
