@@ -40,6 +40,8 @@ export async function startRelayHere(vendor: ScriptedVendor, env: ServiceEnv = {
   return {
     port,
     origin: `http://127.0.0.1:${port}`,
+    /** To watch what arrives. */
+    server: relay.server,
     /** Takes nothing new from now on, and ends with what runs. */
     drain: () => relay.stop(),
     async stop() {

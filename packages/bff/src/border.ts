@@ -1,16 +1,18 @@
+import { createHash, createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
 import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
 import { createLink, type LinkAnswer } from '@llm-ferry/sdk/link'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import type { VendorConfig } from './config-file.ts'
+import type { Caller } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 import type { Exchange, OutgoingRequest } from './transport.ts'
 
 /** The way to vendors that are overseas. */
 export interface Border {
   /** Sends a request whose body is held; a connection that breaks costs time only. @throws {AttemptFailure} */
-  send(vendor: VendorConfig, request: HeldRequest, signal: AbortSignal): Promise<Exchange>
+  send(caller: Caller, vendor: VendorConfig, request: HeldRequest, signal: AbortSignal): Promise<Exchange>
   /** Where a request whose body can be sent only once should go. */
   preferredRelay(): URL
   close(): Promise<void>
@@ -24,12 +26,14 @@ export interface HeldRequest extends OutgoingRequest {
 /** The border link to the relays, in order of preference. */
 export function createBorder(relays: readonly URL[], relayToken: string): Border {
   const link = createLink({ relays })
+  const scopeOf = callerScopes(relayToken)
   return {
-    async send(vendor, request, signal) {
+    async send(caller, vendor, request, signal) {
       const path = `/proxy/${vendor.name}/${request.path}`
       const headers = flat({ ...request.headers, ...keyHeader(vendor, relayToken) })
       const body = Buffer.from(request.body ?? '')
-      const answer = await link.request({ path, method: request.method, headers, body, signal }).catch((error) => {
+      const asked = { path, method: request.method, headers, body, signal, scope: scopeOf(caller) }
+      const answer = await link.request(asked).catch((error) => {
         throw left(error)
       })
       return relayed({ ...answer, headers: incoming(answer) }, answer.relay)
@@ -37,6 +41,18 @@ export function createBorder(relays: readonly URL[], relayToken: string): Border
     preferredRelay: () => link.preferredRelay(),
     close: () => link.close(),
   }
+}
+
+/**
+ * What sets the callers of one relay token apart at the relay: an HMAC of the key's name and the end user. All BFF
+ * processes have the same token, and so the same scopes; a key that is rotated keeps its name.
+ */
+function callerScopes(relayToken: string): (caller: Caller) => string {
+  const secret = createHash('sha256').update(`ferry scope\0${relayToken}`).digest()
+  return ({ key, user }) =>
+    createHmac('sha256', secret)
+      .update(JSON.stringify([key, user]))
+      .digest('base64url')
 }
 
 /** The link rejects for nothing but its signal. */

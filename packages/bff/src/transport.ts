@@ -4,6 +4,7 @@ import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
+import type { Caller } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 
 /** One HTTP request to a vendor. The key and the origin are added by whoever sends it. */
@@ -28,13 +29,19 @@ export interface Exchange {
 
 /** How requests reach vendors: over the border through a relay, or directly. */
 export interface Transport {
+  /** The way for the calls of one caller: what it sends, nobody else can reach. */
+  for(caller: Caller): Sender
+  close(): Promise<void>
+}
+
+/** The way to vendors for one caller. */
+export interface Sender {
   /**
    * Sends one request and resolves with the head of the vendor's answer, whatever its status.
    *
    * @throws {AttemptFailure} when there is no answer of the vendor, with what is known of how far the request came.
    */
   send(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange>
-  close(): Promise<void>
 }
 
 export interface TransportOptions {
@@ -81,24 +88,31 @@ export function createTransport({
 
   const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '')
 
-  async function sendToRelay(vendor: VendorConfig, asked: OutgoingRequest, signal: AbortSignal): Promise<Exchange> {
+  async function sendToRelay(
+    caller: Caller,
+    vendor: VendorConfig,
+    asked: OutgoingRequest,
+    signal: AbortSignal,
+  ): Promise<Exchange> {
     if (border === undefined) throw noRelay()
     const headers = { ...asked.headers, [HEADERS.timeoutMs]: String(maxRequestTimeoutMs) }
     const request = { ...asked, headers }
-    if (isHeld(request)) return border.send(vendor, request, signal)
+    if (isHeld(request)) return border.send(caller, vendor, request, signal)
     const relay = border.preferredRelay()
     const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
     return relayed(await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal), relay.host)
   }
 
   return {
-    async send(vendor, request, signal) {
-      const versioned = { ...request, path: withVersion(request.path, vendor.version) }
-      if (vendor.route.kind === 'relay') return sendToRelay(vendor, versioned, signal)
-      const url = `${base(vendor.route.origin)}/${versioned.path}`
-      const answer = await sendOnce(dispatcher, url, versioned, keyHeader(vendor, vendor.route.apiKey), signal)
-      return { ...answer, relay: undefined }
-    },
+    for: (caller) => ({
+      async send(vendor, request, signal) {
+        const versioned = { ...request, path: withVersion(request.path, vendor.version) }
+        if (vendor.route.kind === 'relay') return sendToRelay(caller, vendor, versioned, signal)
+        const url = `${base(vendor.route.origin)}/${versioned.path}`
+        const answer = await sendOnce(dispatcher, url, versioned, keyHeader(vendor, vendor.route.apiKey), signal)
+        return { ...answer, relay: undefined }
+      },
+    }),
     async close() {
       await Promise.all([border?.close(), dispatcher.destroy()])
     },

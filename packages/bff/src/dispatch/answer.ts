@@ -8,7 +8,7 @@ import {
   type Usage,
 } from '@llm-ferry/sdk'
 import { createParser } from 'eventsource-parser'
-import type { Exchange, OutgoingRequest, Transport } from '../transport.ts'
+import type { Exchange, OutgoingRequest, Sender } from '../transport.ts'
 import type { StreamMapper, WireRequest } from '../vendors/vendor.ts'
 import { AttemptFailure } from './failure.ts'
 import type { EmbeddingsTarget, PreparedTarget } from './prepare.ts'
@@ -20,7 +20,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 /** What an attempt needs besides its target. */
 export interface AttemptOptions {
-  readonly transport: Transport
+  readonly sender: Sender
   readonly request: ChatRequest
   /** Ends the attempt: the caller left, or the deadline passed. */
   readonly signal: AbortSignal
@@ -51,7 +51,7 @@ export interface StreamAnswer extends AnswerHead {
 /** One attempt at a whole answer. @throws {AttemptFailure} */
 export async function attemptPlain(target: PreparedTarget, options: AttemptOptions): Promise<PlainAnswer> {
   const { wire } = target
-  const exchange = await options.transport.send(target.config, outgoing(wire), options.signal)
+  const exchange = await options.sender.send(target.config, outgoing(wire), options.signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const text = await readText(exchange, options.signal)
   const completion = target.adapter.response(parseJson(text), target)
@@ -62,10 +62,10 @@ export async function attemptPlain(target: PreparedTarget, options: AttemptOptio
 export async function attemptEmbeddings(
   target: EmbeddingsTarget,
   request: EmbeddingsRequest,
-  { transport, signal }: Pick<AttemptOptions, 'transport' | 'signal'>,
+  { sender, signal }: Pick<AttemptOptions, 'sender' | 'signal'>,
 ): Promise<AnswerHead & { readonly embeddings: EmbeddingsResponse }> {
   const { wire } = target
-  const exchange = await transport.send(target.config, outgoing(wire), signal)
+  const exchange = await sender.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const embeddings = target.embeddings.response(parseJson(await readText(exchange, signal)), request, target)
   return { embeddings, relay: exchange.relay, dropped: wire.dropped }
@@ -78,7 +78,7 @@ export async function attemptStream(target: PreparedTarget, options: AttemptOpti
   // Until the first event the deadline runs, which may be longer.
   idle.pause()
   const signal = AbortSignal.any([options.signal, idle.signal])
-  const exchange = await options.transport.send(target.config, outgoing(wire), signal)
+  const exchange = await options.sender.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const mapper = target.adapter.stream(options.request, target)
   const rest = chunks(exchange, mapper, signal, idle)

@@ -3,7 +3,7 @@ import { FerryError } from '@llm-ferry/sdk'
 import { jsonOrText, readWhole } from '../dispatch/answer.ts'
 import { AttemptFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
-import type { Exchange, OutgoingRequest, Transport } from '../transport.ts'
+import type { Exchange, OutgoingRequest, Sender } from '../transport.ts'
 import { headersForCaller } from './headers.ts'
 
 interface AnswerHead {
@@ -39,12 +39,12 @@ export class VendorRefusal extends AttemptFailure {
 
 /** One attempt at a native call. @throws {AttemptFailure} */
 export async function attemptNative(
-  transport: Transport,
+  sender: Sender,
   target: ResolvedTarget,
   request: OutgoingRequest,
   signal: AbortSignal,
 ): Promise<NativeAnswer> {
-  const exchange = await transport.send(target.config, request, signal)
+  const exchange = await sender.send(target.config, request, signal)
   const { status, relay } = exchange
   const head = {
     status,

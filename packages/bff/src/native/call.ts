@@ -10,7 +10,7 @@ import { type Attempted, type AttemptPlace, attemptTargets } from '../dispatch/r
 import type { RetryBudgets } from '../dispatch/retry-budget.ts'
 import type { CallAccount } from '../limits/account.ts'
 import type { Telemetry } from '../telemetry.ts'
-import { isReadOnce, type Transport } from '../transport.ts'
+import { isReadOnce, type Sender } from '../transport.ts'
 import { attemptNative, type FlowingAnswer, type NativeAnswer, VendorRefusal, type WholeAnswer } from './attempt.ts'
 import { NativeOutput } from './output.ts'
 import type { NativePath } from './path.ts'
@@ -21,7 +21,6 @@ import { passEvents } from './stream.ts'
 export interface NativeCallOptions {
   readonly breakers: Breakers
   readonly repeats: RetryBudgets
-  readonly transport: Transport
   readonly telemetry: Telemetry
   readonly maxRetries: number
   readonly streamIdleTimeoutMs: number
@@ -35,6 +34,7 @@ export interface NativeCall {
   readonly target: ResolvedTarget
   readonly request: NativeRequest
   readonly account: CallAccount
+  readonly sender: Sender
   readonly deadline: Deadline
   /** The caller has left. */
   readonly left: AbortSignal
@@ -94,16 +94,16 @@ function sleepingTimer(timeoutMs: number): IdleTimer {
 
 /** The vendor's answer, also when it is an error that nothing could cure. */
 async function answerOf(
-  { context, target, request, account, deadline }: NativeCall,
+  { context, target, request, account, sender, deadline }: NativeCall,
   idle: IdleTimer,
-  { transport, maxRetries, breakers, repeats }: NativeCallOptions,
+  { maxRetries, breakers, repeats }: NativeCallOptions,
 ): Promise<Attempted<ResolvedTarget, NativeAnswer>> {
   const signal = AbortSignal.any([deadline.signal, idle.signal])
   const { facts, caller } = context.state
   repeats.deposit(caller.key)
   const attempt = (tried: ResolvedTarget, { number }: AttemptPlace): Promise<NativeAnswer> => {
     facts.attempts = number
-    return breakers.run(tried, () => attemptNative(transport, tried, request.outgoing, signal))
+    return breakers.run(tried, () => attemptNative(sender, tried, request.outgoing, signal))
   }
   try {
     const most = isReadOnce(request.outgoing) ? 0 : maxRetries

@@ -18,7 +18,7 @@ import { readJson } from '../middleware/body.ts'
 import type { KeptReasoning } from '../reasoning/kept-reasoning.ts'
 import { StreamedTurn } from '../reasoning/streamed-turn.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Transport } from '../transport.ts'
+import type { Sender, Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
 import { ferryValues, noteAnswer, noteAttempt } from './facts.ts'
 
@@ -49,6 +49,7 @@ interface Call {
   readonly fallback: FallbackPolicy
   readonly deadline: Deadline
   readonly account: CallAccount
+  readonly sender: Sender
   /** The caller has left. */
   readonly left: AbortSignal
 }
@@ -76,7 +77,8 @@ export function chat(
     const left = leaving(context)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
     const fallback = options.fallbackOf(model)
-    const call: Call = { context, request, targets, fallback, deadline, account, left }
+    const sender = options.transport.for({ key: context.state.caller.key, user })
+    const call: Call = { context, request, targets, fallback, deadline, account, sender, left }
     try {
       await (request.stream ? streamed(call, options) : plain(call, options))
     } catch (thrown) {
@@ -99,11 +101,11 @@ type Attempt<T> = (target: PreparedTarget, options: AttemptOptions, policy: Fall
 
 /** Tries the call's targets, each attempt behind its model's breaker and counted at its vendor. */
 function attempted<T>(call: Call, options: ChatOptions, attempt: Attempt<T>): Promise<Attempted<PreparedTarget, T>> {
-  const { context, request, targets, fallback, deadline, account } = call
+  const { context, request, targets, fallback, deadline, account, sender } = call
   const { key } = context.state.caller
-  const { transport, telemetry, breakers, repeats, maxRetries, streamIdleTimeoutMs: idleTimeoutMs } = options
+  const { telemetry, breakers, repeats, maxRetries, streamIdleTimeoutMs: idleTimeoutMs } = options
   repeats.deposit(key)
-  const around = { transport, request, signal: deadline.signal, idleTimeoutMs }
+  const around = { sender, request, signal: deadline.signal, idleTimeoutMs }
   const one = counted(account, (target: PreparedTarget, place) =>
     breakers.run(target, async () => {
       noteAttempt(context, target, place)

@@ -10,6 +10,7 @@ import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
 import { readJson } from '../middleware/body.ts'
 import { asChat } from '../native/estimate.ts'
+import type { Sender } from '../transport.ts'
 import { admit, closeAccount, endUser, leaving } from './admission.ts'
 import type { ChatOptions } from './chat.ts'
 import { ferryValues, noteAnswer, noteAttempt } from './facts.ts'
@@ -25,10 +26,12 @@ export function embeddings(options: ChatOptions): Middleware {
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
     const estimate = asChat({ model: request.model, isStream: false, maxTokens: 0 }, request.input)
-    const account = await admit(context, options, endUser(context, request.user), estimate)
+    const user = endUser(context, request.user)
+    const account = await admit(context, options, user, estimate)
+    const sender = options.transport.for({ key: context.state.caller.key, user })
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), leaving(context))
     try {
-      await answer(context, request, targets, account, deadline, options)
+      await answer(context, request, targets, account, sender, deadline, options)
     } catch (thrown) {
       const failure = toFailure(thrown)
       account.fail(failure)
@@ -45,15 +48,16 @@ async function answer(
   request: EmbeddingsRequest,
   targets: Targets,
   account: CallAccount,
+  sender: Sender,
   deadline: Deadline,
-  { transport, maxRetries, breakers, repeats }: ChatOptions,
+  { maxRetries, breakers, repeats }: ChatOptions,
 ): Promise<void> {
   const { key } = context.state.caller
   repeats.deposit(key)
   const attempt = counted(account, (target: EmbeddingsTarget, place) =>
     breakers.run(target, () => {
       noteAttempt(context, target, place)
-      return attemptEmbeddings(target, request, { transport, signal: deadline.signal })
+      return attemptEmbeddings(target, request, { sender, signal: deadline.signal })
     }),
   )
   const takeRepeat = (): boolean => repeats.take(key)

@@ -10,7 +10,7 @@ import { PLACES } from '../middleware/auth.ts'
 import { type NativeCallOptions, serveNative, wireDialect } from '../native/call.ts'
 import { type NativePath, nativePath } from '../native/path.ts'
 import { type NativeRequest, readNative } from '../native/request.ts'
-import { isReadOnce } from '../transport.ts'
+import { isReadOnce, type Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
 
 export interface NativeOptions extends AdmissionOptions, NativeCallOptions, TimeoutBounds {
@@ -18,6 +18,7 @@ export interface NativeOptions extends AdmissionOptions, NativeCallOptions, Time
   readonly targetOf: Targets
   readonly maxBodyBytes: number
   readonly maxUploadBytes: number
+  readonly transport: Transport
 }
 
 /** `ALL /proxy/{vendor}/{path}`: the vendor's own interface, for its own SDKs. */
@@ -47,11 +48,13 @@ export async function pass(
   facts.model = target.model
   facts.stream = request.facts.isStream
   const isFree = (request.operation?.answer ?? 'free') === 'free'
-  const account = await admit(context, options, endUser(context, request.facts.user), request.asChat, isFree)
+  const user = endUser(context, request.facts.user)
+  const account = await admit(context, options, user, request.asChat, isFree)
+  const sender = options.transport.for({ key: caller.key, user })
   const left = leaving(context)
   const deadline = new Deadline(timeoutMs(context, request, options), left)
   try {
-    await serveNative({ context, path, target, request, account, deadline, left }, options)
+    await serveNative({ context, path, target, request, account, sender, deadline, left }, options)
   } catch (thrown) {
     const failure = toFailure(thrown)
     account.fail(failure)
