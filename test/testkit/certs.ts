@@ -17,15 +17,16 @@ export interface Certificates {
   remove(): void
 }
 
-/** Makes an authority and a certificate for localhost and 127.0.0.1, valid for a day. */
-export function createCertificates(): Certificates {
+/** Makes an authority and a certificate for localhost, 127.0.0.1 and these names, valid for a day. */
+export function createCertificates(names: readonly string[] = []): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'ferry-certs-'))
   const file = (name: string): string => join(folder, name)
   const openssl = (...args: string[]): unknown => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '1', '-subj', '/CN=Ferry test CA')
   openssl('req', ...ec, '-keyout', 'tls.key', '-out', 'tls.csr', '-subj', '/CN=localhost')
-  writeFileSync(file('ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+  const others = names.map((name) => `,DNS:${name}`).join('')
+  writeFileSync(file('ext'), `subjectAltName=DNS:localhost,IP:127.0.0.1${others}\n`)
   const signing = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'ext']
   openssl('x509', '-req', '-in', 'tls.csr', ...signing, '-out', 'tls.crt', '-days', '1')
   const read = (name: string): string => readFileSync(file(name), 'utf8')

@@ -7,6 +7,8 @@ import { createFallbacks } from './dispatch/alias.ts'
 import { Breakers } from './dispatch/breakers.ts'
 import { createResolver, createTargets } from './dispatch/resolve.ts'
 import { RetryBudgets } from './dispatch/retry-budget.ts'
+import type { ImageNetwork } from './images/fetch-image.ts'
+import { InlineImages } from './images/inline-images.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPolicies } from './limits/policy-schema.ts'
@@ -39,6 +41,8 @@ export interface AppParts {
   readonly transport: Transport
   readonly store: Store
   readonly limits: Limits
+  /** The network that images are fetched from. Default: the internet. */
+  readonly imageNetwork?: ImageNetwork | undefined
   /** Whether the process is about to stop. */
   readonly draining: () => boolean
 }
@@ -51,6 +55,11 @@ export function createApp(parts: AppParts): Koa<State> {
     ...config,
     ...parts,
     resolve: createResolver(config.file),
+    images: new InlineImages({
+      allowed: config.file.imageHosts,
+      network: parts.imageNetwork,
+      onFetch: telemetry.imageFetched,
+    }),
     fallbackOf: createFallbacks(config.file.aliases),
     repeats: new RetryBudgets(config.retryBudgetPercent, telemetry.repeatRefused),
     breakers: new Breakers({ onChange: telemetry.breakerChanged }),

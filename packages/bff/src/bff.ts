@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
-import { createApp } from './app.ts'
+import { type AppParts, createApp } from './app.ts'
 import type { BffConfig } from './config.ts'
 import { Connections } from './connections.ts'
 import { LedgerExport } from './ledger/export.ts'
@@ -22,8 +22,15 @@ export interface Bff extends Shutdown {
 /** Longer than nginx keeps its connections to us (60 s), so that it is never the one to meet a closed one. */
 const KEEP_ALIVE_MS = 75_000
 
+/** What stands in for the outside world where a test says so. */
+export type Surroundings = Pick<AppParts, 'imageNetwork'>
+
 /** Starts a BFF with the given configuration. Rejects when a port cannot be had. */
-export async function startBff(config: BffConfig, log: Logger = createLogger('bff', config.logLevel)): Promise<Bff> {
+export async function startBff(
+  config: BffConfig,
+  log: Logger = createLogger('bff', config.logLevel),
+  surroundings: Surroundings = {},
+): Promise<Bff> {
   const telemetry = createTelemetry()
   const transport = createTransport(config)
   const [store] = await Promise.all([
@@ -41,7 +48,7 @@ export async function startBff(config: BffConfig, log: Logger = createLogger('bf
   })
   const ledger = new LedgerExport(store, config.ledgerFile, log)
   let stopping = false
-  const app = createApp({ config, log, telemetry, transport, store, limits, draining: () => stopping })
+  const app = createApp({ ...surroundings, config, log, telemetry, transport, store, limits, draining: () => stopping })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
   const connections = new Connections(server)
   const port = await listen(server, config.port, config.host)

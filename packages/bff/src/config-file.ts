@@ -3,6 +3,7 @@ import { ModelCapabilities } from '@llm-ferry/sdk/schema'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { type Alias, aliasSchema } from './dispatch/alias.ts'
+import { type AllowedHost, allowedHostSchema } from './images/hosts.ts'
 import { type PriceText, priceSchema } from './ledger/prices.ts'
 import { type LimitsText, limitsSchema } from './limits/policy-schema.ts'
 import { DIALECTS } from './vendors/registry.ts'
@@ -32,6 +33,8 @@ export interface FileConfig {
   readonly limits: LimitsText
   /** Name of a key in BFF_KEYS → what is configured for it. */
   readonly keys: ReadonlyMap<string, KeyConfig>
+  /** Where images may be fetched from for vendors that fetch none themselves. Empty: nowhere. */
+  readonly imageHosts: readonly AllowedHost[]
   /** Model id (`vendor/model`) → price, before the data package’s. */
   readonly prices: ReadonlyMap<string, PriceText>
 }
@@ -114,6 +117,7 @@ const fileSchema = z.strictObject({
     .default({}),
   aliases: z.record(z.string().min(1), aliasSchema(modelIdSchema)).default({}),
   limits: limitsSchema.default({}),
+  imageFetch: z.strictObject({ hosts: z.array(allowedHostSchema) }).optional(),
   prices: z.record(modelIdSchema, priceSchema).default({}),
   keys: z
     .record(
@@ -146,6 +150,7 @@ export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessE
     models: modelsOf(result.data),
     aliases: new Map(Object.entries(result.data.aliases)),
     limits: result.data.limits,
+    imageHosts: result.data.imageFetch?.hosts ?? [],
     keys: new Map(Object.entries(result.data.keys)),
     prices: new Map(Object.entries(result.data.prices)),
   }

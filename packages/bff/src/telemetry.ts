@@ -14,6 +14,8 @@ export interface Telemetry {
   attemptGivenUp(vendor: string, code: string): void
   /** A repeat was not made because the key's budget of them is used up. */
   repeatRefused(): void
+  /** An image that a caller named was fetched for it, or not. */
+  imageFetched(result: 'fetched' | 'refused'): void
 }
 
 export function createTelemetry(): Telemetry {
@@ -76,6 +78,12 @@ export function createTelemetry(): Telemetry {
     help: 'Repeats that were not made because their key’s budget of them was used up.',
     registers,
   })
+  const images = new Counter({
+    name: 'ferry_image_fetches_total',
+    help: 'Images at an address that were to be fetched for a vendor, by what came of it.',
+    labelNames: ['result'] as const,
+    registers,
+  })
   return {
     registry,
     answered(facts, { method, status, seconds }) {
@@ -96,6 +104,7 @@ export function createTelemetry(): Telemetry {
     },
     breakerChanged: (vendor, change) => breakers.inc({ vendor }, change),
     attemptGivenUp: (vendor, code) => givenUp.inc({ vendor, code }),
+    imageFetched: (result) => images.inc({ result }),
     repeatRefused: () => unrepeated.inc(),
   }
 }

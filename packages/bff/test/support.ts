@@ -12,7 +12,7 @@ import {
   ScriptedVendor,
   type Step,
 } from '../../../test/testkit/scripted-vendor.ts'
-import { type Bff, startBff } from '../src/bff.ts'
+import { type Bff, type Surroundings, startBff } from '../src/bff.ts'
 import { readConfig } from '../src/config.ts'
 
 export const BFF_KEY = 'bff-key-of-app-0123456789'
@@ -29,7 +29,12 @@ export interface TestBff {
 }
 
 /** Starts both and stops them when the test is over. */
-export async function startTestBff(script: Script, env: Record<string, string> = {}, yaml = ''): Promise<TestBff> {
+export async function startTestBff(
+  script: Script,
+  env: Record<string, string> = {},
+  yaml = '',
+  surroundings: Surroundings = {},
+): Promise<TestBff> {
   const vendor = await ScriptedVendor.start({ script })
   const file = join(mkdtempSync(join(tmpdir(), 'ferry-bff-')), 'ferry.yaml')
   const direct = (name: string, dialect: string): string =>
@@ -41,7 +46,7 @@ export async function startTestBff(script: Script, env: Record<string, string> =
   const config = readConfig({ PORT: '0', HOST: '127.0.0.1', BFF_KEYS: `app:${BFF_KEY}`, FERRY_CONFIG: file, ...env })
   const logLines: string[] = []
   const log = createLogger('bff', 'info', { write: (line: string) => void logLines.push(line) })
-  const bff = await startBff(config, log)
+  const bff = await startBff(config, log, surroundings)
   onTestFinished(async () => {
     await vendor.stop()
     await bff.stop()

@@ -11,6 +11,7 @@ import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import type { RetryBudgets } from '../dispatch/retry-budget.ts'
 import { EventStream } from '../event-stream.ts'
+import type { InlineImages } from '../images/inline-images.ts'
 import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
 import type { Meter } from '../limits/meter.ts'
@@ -24,6 +25,7 @@ import { ferryValues, noteAnswer, noteAttempt } from './facts.ts'
 
 export interface ChatOptions extends AdmissionOptions {
   readonly reasoning: KeptReasoning
+  readonly images: InlineImages
   readonly breakers: Breakers
   readonly repeats: RetryBudgets
   readonly fallbackOf: FallbackOf
@@ -67,14 +69,16 @@ export function chat(
     const asked = parseChatRequest(await readJson(context, options.maxBodyBytes))
     const request = await options.reasoning.restore(context.state.caller.key, asked)
     const model = modelOf(request, vendorOf(context))
-    const targets = prepareChat(request, options.resolve(model))
+    const left = leaving(context)
+    const resolved = options.resolve(model)
+    const inlined = await options.images.inline(request, resolved[0]?.adapter.needsBytes, left)
+    const targets = prepareChat(inlined, resolved)
     const { facts } = context.state
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
     facts.stream = request.stream === true
     const user = endUser(context, request.safety_identifier, request.user)
     const account = await admit(context, options, user, request)
-    const left = leaving(context)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
     const fallback = options.fallbackOf(model)
     const sender = options.transport.for({ key: context.state.caller.key, user })

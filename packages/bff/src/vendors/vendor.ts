@@ -87,6 +87,8 @@ export interface VendorAdapter {
   readonly models: readonly KnownModel[]
   /** Whether a bare model name is one of that vendor's, such as `gpt-…`; known or not. */
   claims(model: string): boolean
+  /** Whether an image at this address must be sent as bytes. Absent: the vendor fetches addresses itself. */
+  needsBytes?(url: string): boolean
   /** Throws a FerryError (400, `param` set) for what the target cannot do and what may not be dropped. */
   request(request: ChatRequest, target: Target): WireRequest
   /** Throws `upstream_invalid` for a body that is no answer, `upstream_truncated` for one that is cut. */

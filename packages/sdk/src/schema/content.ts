@@ -34,7 +34,8 @@ export const ImagePart = z
         .min(1)
         .describe(
           '`data:` URL with base64, or an http(s) address, which the vendor itself fetches. Gemini takes addresses of its ' +
-            'own Files API only; for others send a `data:` URL.',
+            'own Files API only; others are fetched by the BFF where its operator allows the host (`imageFetch`), else ' +
+            'send a `data:` URL.',
         ),
       detail: z.string().optional().describe('`auto` (default), `low`, `high` or `original`. OpenAI only.'),
     }),

@@ -38,10 +38,18 @@ export function imagePart({ image_url: { url } }: ImagePart, param: string, targ
   throw invalid(param, 'must be a data: URL or an http(s) address.')
 }
 
-// The vendor reads addresses of its own Files API only, and this service fetches none that a caller names.
+/** The vendor reads addresses of its own Files API only. */
+export function needsBytes(url: string): boolean {
+  return isHttpUrl(url) && !url.startsWith(FILES)
+}
+
 function uriPart(fileUri: string, param: string, target: Target): Part {
   if (fileUri.startsWith(FILES)) return { fileData: { fileUri } }
-  throw unsupported(param, target, 'fetches no addresses; send the bytes as a data: URL.')
+  throw unsupported(
+    param,
+    target,
+    'fetches no addresses; send the bytes as a data: URL, or have the operator allow the host (imageFetch).',
+  )
 }
 
 function filePart({ file }: FilePart, param: string, target: Target): Part {
