@@ -15,6 +15,7 @@ const text = (file: string): string => readFileSync(join(root, file), 'utf8')
 const PRINTS: Readonly<Record<string, RegExp>> = {
   'README.md first.ts': new RegExp(`${TEXT} \\d+ req_`),
   'README.md first.sh': new RegExp(`"content":\\s*"${TEXT}"`),
+  'README.md cache.ts': /^first miss\nsecond hit\n$/,
   'README.md models.sh': /"id":"openai\/.*"id":"anthropic\/.*"id":"gemini\//,
   'errors.md errors.ts': /_not_found 404 false req_/,
   'errors.md errors.sh': /"code":"authentication_failed"/,

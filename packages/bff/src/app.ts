@@ -1,6 +1,7 @@
 import Router from '@koa/router'
 import type { Logger } from '@llm-ferry/kit'
 import Koa from 'koa'
+import { type CacheShelf, createCache } from './cache/open.ts'
 import type { BffConfig } from './config.ts'
 import type { Context, State } from './context.ts'
 import { createFallbacks } from './dispatch/alias.ts'
@@ -40,6 +41,7 @@ export interface AppParts {
   readonly telemetry: Telemetry
   readonly transport: Transport
   readonly store: Store
+  readonly shelf: CacheShelf
   readonly limits: Limits
   /** The network that images are fetched from. Default: the internet. */
   readonly imageNetwork?: ImageNetwork | undefined
@@ -51,6 +53,7 @@ export interface AppParts {
 export function createApp(parts: AppParts): Koa<State> {
   const { config, log, telemetry, store, draining } = parts
   const keyLimits = new Map([...config.file.keys].map(([name, key]) => [name, key.limits]))
+  const prices = createPrices(config.file.prices)
   const options: ChatOptions = {
     ...config,
     ...parts,
@@ -64,7 +67,8 @@ export function createApp(parts: AppParts): Koa<State> {
     repeats: new RetryBudgets(config.retryBudgetPercent, telemetry.repeatRefused),
     breakers: new Breakers({ onChange: telemetry.breakerChanged }),
     reasoning: new KeptReasoning({ store, secretOf: keptFor(config) }),
-    prices: createPrices(config.file.prices),
+    cache: createCache({ ...parts, prices, registry: telemetry.registry }),
+    prices,
     policyOf: createPolicies(config.limits, config.file.limits, keyLimits),
   }
   const targetOf = createTargets(config.file)

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
 import { type AppParts, createApp } from './app.ts'
+import { openShelf } from './cache/open.ts'
 import type { BffConfig } from './config.ts'
 import { Connections } from './connections.ts'
 import { LedgerExport } from './ledger/export.ts'
@@ -46,9 +47,20 @@ export async function startBff(
     log,
     registry: telemetry.registry,
   })
+  const shelf = openShelf(config, store, log)
   const ledger = new LedgerExport(store, config.ledgerFile, log)
   let stopping = false
-  const app = createApp({ ...surroundings, config, log, telemetry, transport, store, limits, draining: () => stopping })
+  const app = createApp({
+    ...surroundings,
+    config,
+    log,
+    telemetry,
+    transport,
+    store,
+    shelf,
+    limits,
+    draining: () => stopping,
+  })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
   const connections = new Connections(server)
   const port = await listen(server, config.port, config.host)
@@ -68,7 +80,7 @@ export async function startBff(
       clearTimeout(forced)
       await limits.close()
       await ledger.close()
-      await Promise.all([transport.close(), metrics?.close(), store.close()])
+      await Promise.all([transport.close(), metrics?.close(), shelf.close(), store.close()])
     },
   }
 }

@@ -2,6 +2,7 @@ import { ConfigError, parseOrigin } from '@llm-ferry/kit'
 import { ModelCapabilities } from '@llm-ferry/sdk/schema'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import { type CacheText, keyCacheSchema, modelCacheSchema } from './cache/policy.ts'
 import { type Alias, aliasSchema } from './dispatch/alias.ts'
 import { type AllowedHost, allowedHostSchema } from './images/hosts.ts'
 import { type PriceText, priceSchema } from './ledger/prices.ts'
@@ -50,6 +51,8 @@ export interface KeyConfig {
   readonly native: NativeScope
   /** Whether reasoning is kept for clients that do not send it back. */
   readonly keepReasoning: boolean
+  /** Whether its answers are cached. */
+  readonly cache?: CacheText | undefined
 }
 
 /** A model, configured. */
@@ -62,6 +65,8 @@ export interface ModelConfig {
   readonly maxOutputTokens: number | undefined
   /** What it can or cannot do, before what is known of it. */
   readonly capabilities: ModelCapabilities | undefined
+  /** Whether its answers are cached. */
+  readonly cache: CacheText | undefined
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
@@ -112,6 +117,7 @@ const fileSchema = z.strictObject({
         timeoutMs: z.int().positive().optional(),
         maxOutputTokens: z.int().positive().optional(),
         capabilities: ModelCapabilities.strict().optional(),
+        cache: modelCacheSchema.optional(),
       }),
     )
     .default({}),
@@ -126,6 +132,7 @@ const fileSchema = z.strictObject({
         limits: limitsSchema.default({}),
         native: z.enum(NATIVE_SCOPES).default('stateless'),
         keepReasoning: z.boolean().default(true),
+        cache: keyCacheSchema.optional(),
       }),
     )
     .default({}),
@@ -194,9 +201,9 @@ function vendorsOf(file: FileText): VendorConfig[] {
 
 function modelsOf(file: FileText): Map<string, ModelConfig> {
   return new Map(
-    Object.entries(file.models).map(([id, { timeoutMs, maxOutputTokens, capabilities }]) => [
+    Object.entries(file.models).map(([id, { timeoutMs, maxOutputTokens, capabilities, cache }]) => [
       id,
-      { ...splitModelId(id), timeoutMs, maxOutputTokens, capabilities },
+      { ...splitModelId(id), timeoutMs, maxOutputTokens, capabilities, cache },
     ]),
   )
 }

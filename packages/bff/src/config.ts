@@ -85,6 +85,21 @@ const variables = {
       'Absent: each process counts for itself and forgets when it ends.',
     secret: true,
   },
+  REDIS_CACHE_URL: {
+    parse: parseRedisAddress,
+    doc:
+      'Redis for the cache of answers alone, best with maxmemory and maxmemory-policy allkeys-lru. Absent: answers stand in ' +
+      'REDIS_URL’s, within CACHE_MAX_BYTES, or in this process.',
+    secret: true,
+  },
+  CACHE_MAX_BYTES: bytes({
+    default: 134_217_728,
+    doc: 'Most that the cache of answers takes in REDIS_URL’s Redis, or in this process. In REDIS_CACHE_URL’s its maxmemory counts.',
+  }),
+  CACHE_MAX_ENTRY_BYTES: bytes({
+    default: 65_536,
+    doc: 'Largest answer that is cached, compressed.',
+  }),
   REDIS_TIMEOUT_MS: milliseconds({ default: 250, doc: 'Longest wait of a call for an answer of Redis.' }),
   REDIS_OUTAGE: choice(OUTAGE_POLICIES, {
     default: 'open',
@@ -134,6 +149,9 @@ export interface BffConfig {
   readonly limits: LimitPolicy
   readonly quotaTimezone: string
   readonly redis: RedisAddress | undefined
+  readonly redisCache: RedisAddress | undefined
+  readonly cacheMaxBytes: number
+  readonly cacheMaxEntryBytes: number
   readonly redisTimeoutMs: number
   readonly redisOutage: OutagePolicy
   readonly callLeaseMs: number
@@ -178,6 +196,9 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     limits: limitsOf(values),
     quotaTimezone: values.QUOTA_TIMEZONE,
     redis: values.REDIS_URL,
+    redisCache: values.REDIS_CACHE_URL,
+    cacheMaxBytes: values.CACHE_MAX_BYTES,
+    cacheMaxEntryBytes: values.CACHE_MAX_ENTRY_BYTES,
     redisTimeoutMs: values.REDIS_TIMEOUT_MS,
     redisOutage: values.REDIS_OUTAGE,
     callLeaseMs: values.CALL_LEASE_MS,
@@ -229,7 +250,12 @@ function checkFile(
 
 /** Faults between fields. One that is at fault itself is passed over: it has its own sentence. */
 function crossFaults({ values, faults }: CheckedVariables<typeof variables>, file: FileConfig | undefined): string[] {
-  return [...relayFaults(values, faults, file), ...keyFaults(values, file), ...timeoutFaults(values)]
+  return [
+    ...relayFaults(values, faults, file),
+    ...keyFaults(values, file),
+    ...timeoutFaults(values),
+    ...cacheFaults(values),
+  ]
 }
 
 function relayFaults(
@@ -260,4 +286,9 @@ function keyFaults({ BFF_KEYS }: Partial<Values>, file: FileConfig | undefined):
 function timeoutFaults({ REQUEST_TIMEOUT_MS: usual, MAX_REQUEST_TIMEOUT_MS: longest }: Partial<Values>): string[] {
   if (usual === undefined || longest === undefined || usual <= longest) return []
   return ['REQUEST_TIMEOUT_MS is longer than MAX_REQUEST_TIMEOUT_MS: raise the one or lower the other']
+}
+
+function cacheFaults({ CACHE_MAX_BYTES: all, CACHE_MAX_ENTRY_BYTES: one }: Partial<Values>): string[] {
+  if (all === undefined || one === undefined || one <= all) return []
+  return ['CACHE_MAX_ENTRY_BYTES is more than CACHE_MAX_BYTES: lower the one or raise the other']
 }

@@ -19,6 +19,10 @@ export interface CallFacts {
   model?: string
   relay?: string
   attempts?: number
+  /** Whether the answer came from the cache; absent when that was not asked. */
+  cache?: 'hit' | 'miss'
+  /** What an answer from the cache would have cost, in billionths of a US dollar; absent: not known. */
+  savedNanos?: number
   stream?: boolean
   /** Error code when the call failed, also in mid-stream. */
   error?: string

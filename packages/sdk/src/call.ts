@@ -133,12 +133,13 @@ export class Call {
   }
 
   #headers(): Headers {
-    const { user, headers } = this.options
+    const { user, cacheControl, headers } = this.options
     return new Headers({
       accept: this.#target.accept ?? 'application/json',
       ...(this.#body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(this.#key === undefined ? {} : { 'idempotency-key': this.#key }),
       ...userHeader(user),
+      ...(cacheControl === undefined ? {} : { 'cache-control': cacheControl }),
       ...headers,
     })
   }

@@ -4,6 +4,13 @@ import { getOrMake } from './maps.ts'
 import type { ChatChunk, ChatCompletion } from './schema/response.ts'
 import type { Usage } from './schema/usage.ts'
 
+/** The whole answer that a stream’s chunks make together. Whether they are all there is, nobody can tell from them. */
+export function completionOf(chunks: readonly ChatChunk[]): ChatCompletion {
+  const fold = new ChatFold()
+  for (const chunk of chunks) fold.push(chunk, [])
+  return fold.completion()
+}
+
 /** Folds chunks into events, and into the answer that they make together. */
 export class ChatFold {
   readonly #choices = new Map<number, ChoiceFold>()

@@ -25,6 +25,11 @@ export interface SharedOptions {
   readonly idleTimeoutMs?: number | undefined
   /** Attempts after the first, default 2. Only what certainly was not answered is repeated. */
   readonly maxRetries?: number | undefined
+  /**
+   * Takes the answer from the server's cache when the same request was answered in the last `maxAgeSeconds`; false: never,
+   * whatever the server's configuration says. Default: as it says. `meta.cache` tells what came of it.
+   */
+  readonly cache?: { readonly maxAgeSeconds: number } | false | undefined
   /** More headers. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
@@ -76,6 +81,8 @@ export interface CallSettings {
   readonly attemptTimeoutMs: number | undefined
   readonly idleTimeoutMs: number
   readonly maxRetries: number
+  /** `Cache-Control` of the request. */
+  readonly cacheControl: string | undefined
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -108,6 +115,7 @@ export function callSettings(client: SharedOptions, call: SharedOptions): CallSe
     attemptTimeoutMs: milliseconds('attemptTimeoutMs', call.attemptTimeoutMs ?? client.attemptTimeoutMs),
     idleTimeoutMs: milliseconds('idleTimeoutMs', call.idleTimeoutMs ?? client.idleTimeoutMs) ?? DEFAULT_IDLE_MS,
     maxRetries: count('maxRetries', call.maxRetries ?? client.maxRetries ?? DEFAULT_RETRIES),
+    cacheControl: cacheControl(call.cache ?? client.cache),
     headers: { ...client.headers, ...call.headers },
   }
 }
@@ -142,6 +150,11 @@ function milliseconds(name: string, value: number | undefined): number | undefin
 function count(name: string, value: number): number {
   if (!Number.isInteger(value) || value < 0) throw refuse(name, 'must be 0 or a positive whole number')
   return value
+}
+
+function cacheControl(cache: SharedOptions['cache']): string | undefined {
+  if (cache === undefined) return undefined
+  return cache === false ? 'no-store' : `max-age=${count('cache.maxAgeSeconds', cache.maxAgeSeconds)}`
 }
 
 function refuse(param: string, advice: string): FerryError {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type CacheText, modelCacheSchema } from '../cache/policy.ts'
 
 /** What an alias may go on to its next target for, besides errors that may be repeated anyway. */
 export const FALLBACK_CAUSES = ['slow_first_token', 'refusal'] as const
@@ -30,6 +31,8 @@ export interface Alias {
   /** In order of preference. */
   readonly targets: readonly AliasTarget[]
   readonly fallback: FallbackPolicy
+  /** Whether its answers are cached. */
+  readonly cache: CacheText | undefined
 }
 
 /** An alias as the configuration file writes it: a list of targets, or an object with them and what to fall back on. */
@@ -45,6 +48,7 @@ export function aliasSchema(modelId: z.ZodType<string>): z.ZodType<Alias> {
       targets: z.array(target).min(1),
       fallbackOn: z.array(z.enum(FALLBACK_CAUSES)).default([]),
       firstTokenMs: z.int().positive().optional(),
+      cache: modelCacheSchema.optional(),
     })
     .superRefine(({ targets, fallbackOn, firstTokenMs }, context) => {
       const idle = (field: string, advice: string): void =>
@@ -54,9 +58,10 @@ export function aliasSchema(modelId: z.ZodType<string>): z.ZodType<Alias> {
         idle('firstTokenMs', 'add slow_first_token to fallbackOn, or remove it')
     })
     .transform(
-      ({ targets, fallbackOn, firstTokenMs = FIRST_TOKEN_MS }): Alias => ({
+      ({ targets, fallbackOn, firstTokenMs = FIRST_TOKEN_MS, cache }): Alias => ({
         targets,
         fallback: { on: new Set(fallbackOn), firstTokenMs },
+        cache,
       }),
     )
   return z.preprocess((value) => (Array.isArray(value) ? { targets: value } : value), whole)

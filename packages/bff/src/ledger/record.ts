@@ -29,6 +29,10 @@ export interface CallRecord {
   readonly reasoningTokens: number
   /** In billionths of a US dollar; null: the model’s price is not known. */
   readonly costNanos: number | null
+  /** Whether the answer came from the cache of answers; absent when that was not asked. */
+  readonly cache?: 'hit' | 'miss'
+  /** What an answer from the cache would have cost, in billionths of a US dollar; null: the model’s price is not known. */
+  readonly savedNanos?: number | null
   /** The tokens are our estimate, not the vendor’s count. */
   readonly estimated: boolean
   readonly firstByteMs?: number

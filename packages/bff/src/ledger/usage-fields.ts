@@ -6,11 +6,13 @@ export const MEASURES = [
   'failed',
   'estimated',
   'unpriced',
+  'cacheHits',
   'promptTokens',
   'cachedTokens',
   'completionTokens',
   'reasoningTokens',
   'costNanos',
+  'savedNanos',
 ] as const
 export type Measure = (typeof MEASURES)[number]
 
@@ -48,6 +50,10 @@ function amountOf(record: CallRecord, measure: Measure): number {
       return changed(kind, record.estimated)
     case 'unpriced':
       return isCall && record.costNanos === null ? 1 : 0
+    case 'cacheHits':
+      return isCall && record.cache === 'hit' ? 1 : 0
+    case 'savedNanos':
+      return record.savedNanos ?? 0
     case 'costNanos':
       return record.costNanos ?? 0
     default:

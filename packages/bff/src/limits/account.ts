@@ -120,8 +120,8 @@ export class CallAccount {
   /**
    * Settles the call; resolves with what it used.
    *
-   * No vendor reached: it counts nowhere. An error in the vendor's answer costs nothing. Anything else may be billed:
-   * the vendor's count, or an estimate from what was received.
+   * No vendor reached: it counts nowhere. An error in the vendor's answer costs nothing, and neither does an answer from
+   * the cache. Anything else may be billed: the vendor's count, or an estimate from what was received.
    *
    * @param facts of the call: who answered, and when.
    */
@@ -129,7 +129,7 @@ export class CallAccount {
     const billed = this.#givenUp.filter(({ failure }) => !this.#served || failure.remains?.answer !== this.#served)
     for (const attempt of billed) await this.#charge(attempt)
     const origin = this.meter.hasReceived ? undefined : this.#failure?.origin
-    const isFree = origin === 'unreached' || origin === 'vendor'
+    const isFree = origin === 'unreached' || origin === 'vendor' || facts.cache === 'hit'
     const measured = isFree ? NOTHING_MEASURED : await this.meter.measure()
     const record = this.#record(facts, measured, totalMs)
     if (origin === 'unreached' && billed.length === 0) this.#admission.release(record)
@@ -158,6 +158,8 @@ export class CallAccount {
     return {
       ...recordOf({ ...this.#applicant, vendor, model }, this.#admittedAt, outcome, measured, cost),
       attempts: facts.attempts ?? 1,
+      ...(facts.cache !== undefined && { cache: facts.cache }),
+      ...(facts.cache === 'hit' && { savedNanos: facts.savedNanos ?? null }),
       ...(facts.relay !== undefined && { relay: facts.relay }),
       ...(facts.firstByteSeconds !== undefined && { firstByteMs: Math.round(facts.firstByteSeconds * 1000) }),
       totalMs: Math.round(totalMs),

@@ -45,6 +45,15 @@ const TIMEOUT: Json = {
   schema: { type: 'integer', minimum: 1 },
   description: 'How long you wait for a whole answer, or for a stream’s first event, in ms.',
 }
+const CACHE: Json = {
+  name: 'cache-control',
+  in: 'header',
+  schema: { type: 'string', examples: ['max-age=3600', 'no-store'] },
+  description:
+    '`max-age=SECONDS`: an answer that the same request got in that time will do. `no-cache`: a new one. `no-store`: keep ' +
+    'none either. Default: as the key or the model is configured. The answer’s `x-ferry-cache` is `hit` or `miss` where ' +
+    'the cache was asked, and `age` says how old a hit is.',
+}
 const VENDOR: Json = {
   name: 'vendor',
   in: 'path',
@@ -89,7 +98,7 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/v1/chat/completions',
     id: 'createChatCompletion',
     summary: 'Chat with a model of any vendor',
-    parameters: [USER, TIMEOUT],
+    parameters: [USER, TIMEOUT, CACHE],
     request: 'ChatRequest',
     answers: CHAT_ANSWERS,
   },
@@ -100,7 +109,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'The same, with the vendor in the path',
     description:
       'Also under `/proxy/{vendor}/v1/chat/completions`. A vendor that has this path itself answers as it is (docs/native.md).',
-    parameters: [VENDOR, USER, TIMEOUT],
+    parameters: [VENDOR, USER, TIMEOUT, CACHE],
     request: 'ChatRequest',
     answers: CHAT_ANSWERS,
   },

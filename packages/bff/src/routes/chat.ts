@@ -1,4 +1,7 @@
 import { type ChatChunk, type ChatRequest, parseChatRequest } from '@llm-ferry/sdk/schema'
+import type { AnswerCache } from '../cache/cache.ts'
+import { answeredBy, plainFrom, type Served, streamFrom } from '../cache/replay.ts'
+import type { CacheTurn, Found } from '../cache/turn.ts'
 import type { Context, Middleware } from '../context.ts'
 import { type FallbackOf, type FallbackPolicy, NO_FALLBACK } from '../dispatch/alias.ts'
 import type { AttemptOptions, PlainAnswer, StreamAnswer } from '../dispatch/answer.ts'
@@ -7,23 +10,24 @@ import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
 import { toFailure } from '../dispatch/failure.ts'
 import { GivenUp, plainOrGivenUp, streamOrGivenUp } from '../dispatch/given-up.ts'
 import { type PreparedTarget, prepareChat } from '../dispatch/prepare.ts'
-import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
+import type { Resolver } from '../dispatch/resolve.ts'
 import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import type { RetryBudgets } from '../dispatch/retry-budget.ts'
 import { EventStream } from '../event-stream.ts'
 import type { InlineImages } from '../images/inline-images.ts'
 import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
-import type { Meter } from '../limits/meter.ts'
 import { readJson } from '../middleware/body.ts'
 import type { KeptReasoning } from '../reasoning/kept-reasoning.ts'
 import { StreamedTurn } from '../reasoning/streamed-turn.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Sender, Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
+import { noteCache, noteServed, patience, toCache } from './cached.ts'
 import { ferryValues, noteAnswer, noteAttempt } from './facts.ts'
 
 export interface ChatOptions extends AdmissionOptions {
+  readonly cache: AnswerCache
   readonly reasoning: KeptReasoning
   readonly images: InlineImages
   readonly breakers: Breakers
@@ -54,6 +58,10 @@ interface Call {
   readonly sender: Sender
   /** The caller has left. */
   readonly left: AbortSignal
+  /** The call's turn at the cache; `undefined`: it is not to be cached. */
+  readonly turn: CacheTurn | undefined
+  /** The answer that the cache had. */
+  readonly found: Found | undefined
 }
 
 /**
@@ -78,21 +86,35 @@ export function chat(
     facts.model = targets[0].model
     facts.stream = request.stream === true
     const user = endUser(context, request.safety_identifier, request.user)
-    const account = await admit(context, options, user, request)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
-    const fallback = options.fallbackOf(model)
-    const sender = options.transport.for({ key: context.state.caller.key, user })
-    const call: Call = { context, request, targets, fallback, deadline, account, sender, left }
+    const turn = options.cache.turn(toCache(context, user, { ...inlined, model }, targets))
     try {
-      await (request.stream ? streamed(call, options) : plain(call, options))
-    } catch (thrown) {
-      const failure = toFailure(thrown)
-      account.fail(failure)
-      throw failure.error
+      const found = await turn?.find(patience(deadline, request))
+      deadline.signal.throwIfAborted()
+      if (turn) noteCache(facts, found)
+      const account = await admit(context, options, user, request, found !== undefined)
+      if (found) noteServed(context, turn, found)
+      const fallback = options.fallbackOf(model)
+      const sender = options.transport.for({ key: context.state.caller.key, user })
+      await answer({ context, request, targets, fallback, deadline, account, sender, left, turn, found }, options)
     } finally {
       deadline.met()
-      await closeAccount(context, account)
+      turn?.end(left.aborted ? 'left' : 'alone')
     }
+  }
+}
+
+/** Answers an admitted call, and charges it whatever comes of it. */
+async function answer(call: Call, options: ChatOptions): Promise<void> {
+  const { context, request, account } = call
+  try {
+    await (request.stream ? streamed(call, options) : plain(call, options))
+  } catch (thrown) {
+    const failure = toFailure(thrown)
+    account.fail(failure)
+    throw failure.error
+  } finally {
+    await closeAccount(context, account)
   }
 }
 
@@ -126,14 +148,16 @@ function attempted<T>(call: Call, options: ChatOptions, attempt: Attempt<T>): Pr
 
 async function plain(call: Call, options: ChatOptions): Promise<void> {
   const { context } = call
-  const answered = await attempted<PlainAnswer>(call, options, plainOrGivenUp)
+  const { found } = call
+  const answered = found ? plainFrom(found) : await attempted<PlainAnswer>(call, options, plainOrGivenUp)
   call.account.serve(answered.value)
   noteAnswer(context, answered)
   call.account.meter.complete(answered.value.completion)
   context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
   const [choice] = answered.value.completion.choices
   if (choice) await options.reasoning.keep(context.state.caller.key, choice.message)
-  context.set(ferryValues(answered))
+  if (!found) await call.turn?.keepPlain(answeredBy(answered), answered.value.completion)
+  context.set(ferryValues(answered, context.state.facts))
   context.body = answered.value.completion
 }
 
@@ -146,7 +170,9 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
   }, options.streamHeartbeatMs)
   const closed = options.telemetry.streamOpened()
   try {
-    const opening = attempted<StreamAnswer>(call, options, streamOrGivenUp)
+    const opening = call.found
+      ? Promise.resolve(streamFrom(call.found))
+      : attempted<StreamAnswer>(call, options, streamOrGivenUp)
     await forward(call, stream, await opening.finally(() => clearTimeout(waiting)), options.reasoning)
   } catch (thrown) {
     if (!stream.begun) throw thrown
@@ -162,24 +188,25 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
 async function forward(
   call: Call,
   stream: EventStream,
-  answered: Attempted<ResolvedTarget, StreamAnswer>,
+  answered: Attempted<Served, StreamAnswer>,
   reasoning: KeptReasoning,
 ): Promise<void> {
-  const { context, request, left } = call
+  const { context, left } = call
   call.deadline.met()
   call.account.serve(answered.value)
   noteAnswer(context, answered)
   const { meter } = call.account
-  const outgoing = new OutgoingChunks(context, meter, request.stream_options?.include_usage === true)
+  const outgoing = new OutgoingChunks(call)
   const { first, rest, usage } = answered.value
-  const head = ferryValues(answered)
+  const head = ferryValues(answered, context.state.facts)
   try {
     if (!stream.begun) {
       context.set(head)
       stream.begin()
       await stream.write(outgoing.take(first), left)
     } else {
-      await stream.write(outgoing.take(first.map((chunk, i) => (i === 0 ? { ...chunk, ferry: head } : chunk))), left)
+      const [opening, ...others] = outgoing.take(first)
+      await stream.write(opening ? [{ ...opening, ferry: head }, ...others] : [], left)
     }
     for await (const chunks of rest) await stream.write(outgoing.take(chunks), left)
   } finally {
@@ -187,26 +214,27 @@ async function forward(
   }
   // Before the end, behind which the next turn may come at once.
   await reasoning.keep(context.state.caller.key, outgoing.turn)
+  if (!call.found) await call.turn?.keepStream(answeredBy(answered))
   stream.end()
 }
 
 /** Chunks on their way to the caller: usage is read from them, and shown only to who asked for it. */
 class OutgoingChunks {
   readonly turn: StreamedTurn = new StreamedTurn()
-  readonly #context: Context
-  readonly #meter: Meter
+  readonly #call: Call
   readonly #showUsage: boolean
 
-  constructor(context: Context, meter: Meter, showUsage: boolean) {
-    this.#context = context
-    this.#meter = meter
-    this.#showUsage = showUsage
+  constructor(call: Call) {
+    this.#call = call
+    this.#showUsage = call.request.stream_options?.include_usage === true
   }
 
   take(chunks: readonly ChatChunk[]): readonly ChatChunk[] {
-    const { facts, arrivedAt } = this.#context.state
+    const { context, account, turn, found } = this.#call
+    const { facts, arrivedAt } = context.state
     facts.firstByteSeconds ??= (performance.now() - arrivedAt) / 1000
-    this.#meter.watch(chunks)
+    account.meter.watch(chunks)
+    if (!found) turn?.watch(chunks)
     this.turn.watch(chunks)
     const last = chunks.at(-1)
     if (this.#showUsage || !chunks.some((chunk) => chunk.usage)) return chunks

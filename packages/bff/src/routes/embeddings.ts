@@ -67,6 +67,6 @@ async function answer(
   const { usage } = embeddings
   account.meter.count(usage && { ...usage, completion_tokens: 0 }, true)
   context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
-  context.set(ferryValues(answered))
+  context.set(ferryValues(answered, context.state.facts))
   context.body = embeddings
 }

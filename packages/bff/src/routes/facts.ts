@@ -1,5 +1,5 @@
 import { HEADERS } from '@llm-ferry/sdk'
-import type { Context } from '../context.ts'
+import type { CallFacts, Context } from '../context.ts'
 import type { AnswerHead } from '../dispatch/answer.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
 import type { Attempted, AttemptPlace } from '../dispatch/retry.ts'
@@ -11,11 +11,10 @@ export function noteAttempt({ state }: Context, { vendor, model }: ResolvedTarge
   state.facts.attempts = number
 }
 
+type Served = Pick<ResolvedTarget, 'vendor' | 'model'>
+
 /** Keeps who answered, for the access line, the metrics and the ledger. */
-export function noteAnswer(
-  { state }: Context,
-  { target, attempts, value }: Attempted<ResolvedTarget, AnswerHead>,
-): void {
+export function noteAnswer({ state }: Context, { target, attempts, value }: Attempted<Served, AnswerHead>): void {
   state.facts.vendor = target.vendor
   state.facts.model = target.model
   state.facts.attempts = attempts
@@ -23,12 +22,12 @@ export function noteAnswer(
 }
 
 /** Who answered, as the caller is told. */
-export function ferryValues({
-  target,
-  attempts,
-  value,
-}: Attempted<ResolvedTarget, AnswerHead>): Record<string, string> {
+export function ferryValues(
+  { target, attempts, value }: Attempted<Served, AnswerHead>,
+  { cache }: CallFacts,
+): Record<string, string> {
   return {
+    ...(cache === undefined ? {} : { [HEADERS.cache]: cache }),
     [HEADERS.vendor]: target.vendor,
     [HEADERS.model]: target.model,
     [HEADERS.attempts]: String(attempts),

@@ -82,6 +82,8 @@ const AMOUNTS = [
   'cached_tokens',
   'completion_tokens',
   'reasoning_tokens',
+  'cache_hits',
+  'saved_usd',
   'cost_usd',
 ] as const
 
@@ -101,6 +103,8 @@ function toAnswer(row: UsageRow): Record<string, unknown> {
     cached_tokens: row.cachedTokens,
     completion_tokens: row.completionTokens,
     reasoning_tokens: row.reasoningTokens,
+    cache_hits: row.cacheHits,
+    saved_usd: row.savedNanos / 1e9,
     cost_usd: row.costNanos / 1e9,
   }
 }

@@ -22,7 +22,7 @@ export const HEADERS = {
   relay: 'x-ferry-relay',
   /** Answer: attempts made, fallbacks included. */
   attempts: 'x-ferry-attempts',
-  /** Answer: `hit` or `miss` when the cache was asked. */
+  /** Answer: `hit` or `miss` when the cache was asked; `Age` then tells how old a hit is, in seconds. */
   cache: 'x-ferry-cache',
   /** Answer: request fields that the target does not know and that were left out, with commas. */
   dropped: 'x-ferry-dropped',

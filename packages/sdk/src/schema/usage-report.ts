@@ -18,11 +18,13 @@ export const UsageRow = z
     failed_calls: count('Those of them that ended with an error.'),
     estimated_calls: count('Those whose tokens are an estimate, because the answer ended before the vendor’s count.'),
     unpriced_calls: count('Those whose cost nobody knows; it is not in `cost_usd`.'),
+    cache_hits: count('Those answered from the cache; they took no tokens.'),
     prompt_tokens: count('Tokens read, cached ones included.'),
     cached_tokens: count('Tokens read from the vendors’ prompt caches.'),
     completion_tokens: count('Tokens written, reasoning included.'),
     reasoning_tokens: count('Tokens spent on reasoning.'),
     cost_usd: z.number().describe('What the priced calls cost, in US dollars.'),
+    saved_usd: z.number().describe('What the answers from the cache would have cost, in US dollars.'),
   })
   .describe('One line of a usage report.')
 export type UsageRow = z.infer<typeof UsageRow>
