@@ -42,7 +42,7 @@ export class Deadline {
 }
 
 /** Aborts with the parent, as AbortSignal.any does at several times the cost, for two of one life. */
-export function follow(controller: AbortController, parent: AbortSignal): void {
+function follow(controller: AbortController, parent: AbortSignal): void {
   if (parent.aborted) controller.abort(parent.reason)
   else parent.addEventListener('abort', () => controller.abort(parent.reason), { once: true })
 }
