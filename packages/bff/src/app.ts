@@ -10,9 +10,10 @@ import { createResolver, createTargets } from './dispatch/resolve.ts'
 import { RetryBudgets } from './dispatch/retry-budget.ts'
 import type { ImageNetwork } from './images/fetch-image.ts'
 import { InlineImages } from './images/inline-images.ts'
+import type { KeyRing } from './keys/ring.ts'
+import type { Seals } from './keys/seals.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
-import { createPolicies } from './limits/policy-schema.ts'
 import { accessLog } from './middleware/access-log.ts'
 import { auth } from './middleware/auth.ts'
 import { cors } from './middleware/cors.ts'
@@ -45,14 +46,15 @@ export interface AppParts {
   readonly limits: Limits
   /** The network that images are fetched from. Default: the internet. */
   readonly imageNetwork?: ImageNetwork | undefined
+  readonly ring: KeyRing
+  readonly seals: Seals
   /** Whether the process is about to stop. */
   readonly draining: () => boolean
 }
 
 /** The BFF's request path, from the top to the bottom. */
 export function createApp(parts: AppParts): Koa<State> {
-  const { config, log, telemetry, store, draining } = parts
-  const keyLimits = new Map([...config.file.keys].map(([name, key]) => [name, key.limits]))
+  const { config, log, telemetry, store, ring, seals, draining } = parts
   const prices = createPrices(config.file.prices)
   const options: ChatOptions = {
     ...config,
@@ -66,15 +68,15 @@ export function createApp(parts: AppParts): Koa<State> {
     fallbackOf: createFallbacks(config.file.aliases),
     repeats: new RetryBudgets(config.retryBudgetPercent, telemetry.repeatRefused),
     breakers: new Breakers({ onChange: telemetry.breakerChanged }),
-    reasoning: new KeptReasoning({ store, secretOf: keptFor(config) }),
+    reasoning: new KeptReasoning({ store, secretOf: keptFor(ring, seals) }),
     cache: createCache({ ...parts, prices, registry: telemetry.registry }),
     prices,
-    policyOf: createPolicies(config.limits, config.file.limits, keyLimits),
   }
   const targetOf = createTargets(config.file)
   const nativeOptions: NativeOptions = { ...config, ...options, targetOf }
-  const known = auth(config.keys)
-  const knownToVendor = auth(config.keys, nativePlaces(targetOf))
+  const callers = { ring, seals, trustedProxies: config.trustedProxies }
+  const known = auth(callers)
+  const knownToVendor = auth(callers, nativePlaces(targetOf))
   const vendorErrors = errors(nativeErrorBody(targetOf))
 
   const router = new Router<State, Context>()
@@ -118,9 +120,7 @@ function isCallersLeaving(error: unknown): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-/** The secrets of the keys that reasoning is kept for. */
-function keptFor({ keys, file }: BffConfig): (key: string) => string | undefined {
-  const kept = keys.filter(({ name }) => file.keys.get(name)?.keepReasoning !== false)
-  const secrets = new Map(kept.map(({ name, secret }) => [name, secret]))
-  return (key) => secrets.get(key)
+/** What the reasoning of a key is sealed with; `undefined`: none is kept. */
+function keptFor(ring: KeyRing, seals: Seals): (key: string) => string | undefined {
+  return (key) => (ring.get(key)?.record.keepReasoning === false ? undefined : seals.of(key))
 }

@@ -4,10 +4,14 @@ import { type AppParts, createApp } from './app.ts'
 import { openShelf } from './cache/open.ts'
 import type { BffConfig } from './config.ts'
 import { Connections } from './connections.ts'
+import { configuredKeys } from './keys/configured.ts'
+import { KeyRing } from './keys/ring.ts'
+import { Seals } from './keys/seals.ts'
 import { LedgerExport } from './ledger/export.ts'
 import { createCalendar } from './limits/calendar.ts'
 import { loadTokenCounter } from './limits/estimate.ts'
 import { Limits } from './limits/limits.ts'
+import { createPolicies } from './limits/policy-schema.ts'
 import { PROCEDURES } from './limits/procedures.ts'
 import { openStore } from './store/index.ts'
 import { createTelemetry } from './telemetry.ts'
@@ -50,6 +54,11 @@ export async function startBff(
   const shelf = openShelf(config, store, log)
   const ledger = new LedgerExport(store, config.ledgerFile, log)
   let stopping = false
+  const ring = new KeyRing(
+    createPolicies(config.limits, config.file.limits),
+    configuredKeys(config.keys, config.file.keys),
+  )
+  const seals = new Seals(config.keys)
   const app = createApp({
     ...surroundings,
     config,
@@ -59,6 +68,8 @@ export async function startBff(
     store,
     shelf,
     limits,
+    ring,
+    seals,
     draining: () => stopping,
   })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())

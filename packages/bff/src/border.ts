@@ -5,14 +5,14 @@ import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
 import { createLink, type LinkAnswer } from '@llm-ferry/sdk/link'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import type { VendorConfig } from './config-file.ts'
-import type { Caller } from './context.ts'
+import type { Party } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 import type { Exchange, OutgoingRequest } from './transport.ts'
 
 /** The way to vendors that are overseas. */
 export interface Border {
   /** Sends a request whose body is held; a connection that breaks costs time only. @throws {AttemptFailure} */
-  send(caller: Caller, vendor: VendorConfig, request: HeldRequest, signal: AbortSignal): Promise<Exchange>
+  send(caller: Party, vendor: VendorConfig, request: HeldRequest, signal: AbortSignal): Promise<Exchange>
   /** Where a request whose body can be sent only once should go. */
   preferredRelay(): URL
   close(): Promise<void>
@@ -47,7 +47,7 @@ export function createBorder(relays: readonly URL[], relayToken: string): Border
  * What sets the callers of one relay token apart at the relay: an HMAC of the key's name and the end user. All BFF
  * processes have the same token, and so the same scopes; a key that is rotated keeps its name.
  */
-function callerScopes(relayToken: string): (caller: Caller) => string {
+function callerScopes(relayToken: string): (caller: Party) => string {
   const secret = createHash('sha256').update(`ferry scope\0${relayToken}`).digest()
   return ({ key, user }) =>
     createHmac('sha256', secret)

@@ -2,9 +2,10 @@ import { ConfigError, parseOrigin } from '@llm-ferry/kit'
 import { ModelCapabilities } from '@llm-ferry/sdk/schema'
 import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
-import { type CacheText, keyCacheSchema, modelCacheSchema } from './cache/policy.ts'
+import { type CacheText, modelCacheSchema } from './cache/policy.ts'
 import { type Alias, aliasSchema } from './dispatch/alias.ts'
 import { type AllowedHost, allowedHostSchema } from './images/hosts.ts'
+import { type KeyConfig, keyNameSchema, keyRulesSchema } from './keys/rules.ts'
 import { type PriceText, priceSchema } from './ledger/prices.ts'
 import { type LimitsText, limitsSchema } from './limits/policy-schema.ts'
 import { DIALECTS } from './vendors/registry.ts'
@@ -32,27 +33,12 @@ export interface FileConfig {
   readonly aliases: ReadonlyMap<string, Alias>
   /** Limits of every key. */
   readonly limits: LimitsText
-  /** Name of a key in BFF_KEYS → what is configured for it. */
+  /** Name of a key → what is configured for it. */
   readonly keys: ReadonlyMap<string, KeyConfig>
   /** Where images may be fetched from for vendors that fetch none themselves. Empty: nowhere. */
   readonly imageHosts: readonly AllowedHost[]
   /** Model id (`vendor/model`) → price, before the data package’s. */
   readonly prices: ReadonlyMap<string, PriceText>
-}
-
-/** How far a key may go on native routes. */
-export const NATIVE_SCOPES = ['stateless', 'full'] as const
-export type NativeScope = (typeof NATIVE_SCOPES)[number]
-
-/** A key, configured. */
-export interface KeyConfig {
-  readonly limits: LimitsText
-  /** What native routes do for it: calls that leave nothing at the vendor, or everything. */
-  readonly native: NativeScope
-  /** Whether reasoning is kept for clients that do not send it back. */
-  readonly keepReasoning: boolean
-  /** Whether its answers are cached. */
-  readonly cache?: CacheText | undefined
 }
 
 /** A model, configured. */
@@ -125,17 +111,7 @@ const fileSchema = z.strictObject({
   limits: limitsSchema.default({}),
   imageFetch: z.strictObject({ hosts: z.array(allowedHostSchema) }).optional(),
   prices: z.record(modelIdSchema, priceSchema).default({}),
-  keys: z
-    .record(
-      z.string().min(1),
-      z.strictObject({
-        limits: limitsSchema.default({}),
-        native: z.enum(NATIVE_SCOPES).default('stateless'),
-        keepReasoning: z.boolean().default(true),
-        cache: keyCacheSchema.optional(),
-      }),
-    )
-    .default({}),
+  keys: z.record(keyNameSchema, keyRulesSchema).default({}),
 })
 
 type FileText = z.infer<typeof fileSchema>
@@ -221,6 +197,10 @@ function requireKnownVendors(config: FileConfig, path: string): void {
     ...[...config.aliases].flatMap(([alias, { targets }]) =>
       targets.map(({ id }, i) => ({ field: `aliases.${alias}.${i}`, id })),
     ),
+    ...[...config.keys].flatMap(([name, { models = [], vendors = [] }]) => [
+      ...models.map((id, i) => ({ field: `keys.${name}.models.${i}`, id })),
+      ...vendors.map((vendor, i) => ({ field: `keys.${name}.vendors.${i}`, id: `${vendor}/` })),
+    ]),
   ]
     .filter(({ id }) => !known.has(splitModelId(id).vendor))
     .map(

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import {
+  type AddressSet,
+  addressSet,
   bytes,
   type CheckedVariables,
   ConfigError,
@@ -12,6 +14,7 @@ import {
   milliseconds,
   type NamedSecret,
   namedSecrets,
+  parseCidr,
   parseOrigin,
   port,
   secret,
@@ -25,6 +28,11 @@ import { OUTAGE_POLICIES, type OutagePolicy } from './limits/limits.ts'
 import type { LimitPolicy } from './limits/policy.ts'
 import { parseRedisAddress, type RedisAddress } from './store/redis-address.ts'
 
+const cidr = (value: string): string => {
+  parseCidr(value)
+  return value
+}
+
 const variables = {
   PORT: port({ default: 8080, doc: 'Port that applications connect to.' }),
   HOST: text({ default: '0.0.0.0', doc: 'Address to listen on.' }),
@@ -36,8 +44,10 @@ const variables = {
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'How much is logged.' }),
   NODE_ENV: text({ default: 'production', doc: 'Only named in the log.' }),
   BFF_KEYS: namedSecrets({
-    required: 'set it to name:key pairs, such as BFF_KEYS=voicebox:$(openssl rand -hex 24)',
-    doc: 'Keys that applications call with: name:key, with commas.',
+    doc: 'Keys that applications call with: name:key, with commas. Needed unless FERRY_CONFIG has keys with a hash.',
+  }),
+  TRUSTED_PROXIES: list(cidr, {
+    doc: 'CIDRs of the proxies in front, with commas. Only their X-Forwarded-For is believed; the rightmost address that is not one of them is the caller. Absent: none.',
   }),
   CORS_ORIGINS: list(parseOrigin, {
     doc: 'Origins whose pages may call from a browser, such as https://app.example.cn, with commas. Absent: none.',
@@ -130,7 +140,9 @@ export interface BffConfig {
   readonly metricsPort: number | undefined
   readonly metricsToken: string | undefined
   readonly logLevel: LogLevel
+  /** Keys of BFF_KEYS. */
   readonly keys: readonly NamedSecret[]
+  readonly trustedProxies: AddressSet
   /** Origins whose pages may call from a browser. */
   readonly corsOrigins: readonly URL[]
   readonly relayUrls: readonly URL[]
@@ -180,7 +192,8 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     metricsPort: values.METRICS_PORT,
     metricsToken: values.METRICS_TOKEN,
     logLevel: values.LOG_LEVEL,
-    keys: values.BFF_KEYS,
+    keys: values.BFF_KEYS ?? [],
+    trustedProxies: addressSet(values.TRUSTED_PROXIES ?? []),
     corsOrigins: values.CORS_ORIGINS ?? [],
     relayUrls: values.RELAY_URLS ?? [],
     relayToken: values.RELAY_TOKEN,
@@ -252,7 +265,7 @@ function checkFile(
 function crossFaults({ values, faults }: CheckedVariables<typeof variables>, file: FileConfig | undefined): string[] {
   return [
     ...relayFaults(values, faults, file),
-    ...keyFaults(values, file),
+    ...keyFaults(values, faults, file),
     ...timeoutFaults(values),
     ...cacheFaults(values),
   ]
@@ -275,12 +288,20 @@ function relayFaults(
   return faults
 }
 
-function keyFaults({ BFF_KEYS }: Partial<Values>, file: FileConfig | undefined): string[] {
-  if (BFF_KEYS === undefined || file === undefined) return []
+function keyFaults(
+  { BFF_KEYS = [] }: Partial<Values>,
+  known: ReadonlyMap<string, string>,
+  file: FileConfig | undefined,
+): string[] {
+  if (known.has('BFF_KEYS') || file === undefined) return []
   const names = new Set(BFF_KEYS.map(({ name }) => name))
-  return [...file.keys.keys()]
-    .filter((name) => !names.has(name))
-    .map((name) => `FERRY_CONFIG: keys.${name} is no key of BFF_KEYS: correct the name or add the key`)
+  const faults = [...file.keys]
+    .filter(([name, { hash }]) => !names.has(name) && hash === undefined)
+    .map(
+      ([name]) => `FERRY_CONFIG: keys.${name} is no key of BFF_KEYS: correct the name, add the key, or give its hash`,
+    )
+  if (names.size > 0 || file.keys.size > 0) return faults
+  return ['BFF_KEYS is missing: set it to name:key pairs, such as BFF_KEYS=voicebox:$(openssl rand -hex 24)']
 }
 
 function timeoutFaults({ REQUEST_TIMEOUT_MS: usual, MAX_REQUEST_TIMEOUT_MS: longest }: Partial<Values>): string[] {

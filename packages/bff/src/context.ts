@@ -1,13 +1,27 @@
 import type { Logger } from '@llm-ferry/kit'
 import type { DefaultContext, ParameterizedContext } from 'koa'
+import type { Access } from './keys/access.ts'
+import type { NativeScope } from './keys/rules.ts'
+import type { LimitPolicy } from './limits/policy.ts'
 
 /** Who calls: the key, and on whose behalf. */
 export interface Caller {
-  /** Name of the BFF key. */
+  /** Id of the BFF key: the same over renames and rotations. All that is kept for a caller is kept by it. */
   readonly key: string
-  /** End user: `x-ferry-user`, else the body's `safety_identifier` or `user`, else the key itself. */
+  /** The key's name, for people. */
+  readonly keyName: string
+  /** End user: `x-ferry-user`, else the body's `safety_identifier` or `user` (`endUser`), else the key itself. */
   readonly user: string
+  readonly policy: LimitPolicy
+  readonly access: Access
+  /** What native routes do for it. */
+  readonly native: NativeScope
+  /** What stands beside its calls in the ledger. */
+  readonly labels: Readonly<Record<string, string>>
 }
+
+/** For whom a call is made: what everything that is kept for it is scoped by. */
+export type Party = Pick<Caller, 'key' | 'user'>
 
 /** What is known of a call when its answer has gone; the access line and the metrics are written from it. */
 export interface CallFacts {

@@ -4,7 +4,7 @@ import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
-import type { Caller } from './context.ts'
+import type { Party } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 
 /** One HTTP request to a vendor. The key and the origin are added by whoever sends it. */
@@ -30,7 +30,7 @@ export interface Exchange {
 /** How requests reach vendors: over the border through a relay, or directly. */
 export interface Transport {
   /** The way for the calls of one caller: what it sends, nobody else can reach. */
-  for(caller: Caller): Sender
+  for(caller: Party): Sender
   close(): Promise<void>
 }
 
@@ -89,7 +89,7 @@ export function createTransport({
   const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '')
 
   async function sendToRelay(
-    caller: Caller,
+    caller: Party,
     vendor: VendorConfig,
     asked: OutgoingRequest,
     signal: AbortSignal,

@@ -1,5 +1,6 @@
 import type { Logger, Registry } from '@llm-ferry/kit'
 import type { BffConfig } from '../config.ts'
+import type { KeyRing } from '../keys/ring.ts'
 import type { Prices } from '../ledger/prices.ts'
 import { createRedisStore } from '../store/redis.ts'
 import type { Store } from '../store/store.ts'
@@ -11,6 +12,7 @@ import { createMemoryShelf, createStoreShelf, type Shelf } from './shelf.ts'
 /** What the cache is made of. */
 export interface CacheParts {
   readonly config: BffConfig
+  readonly ring: KeyRing
   readonly shelf: CacheShelf
   readonly prices: Prices
   readonly registry: Registry
@@ -37,13 +39,13 @@ export function openShelf(config: BffConfig, store: Store, log: Logger): CacheSh
 }
 
 /** The cache of answers, as the configuration says. */
-export function createCache({ config: { file }, shelf, prices, registry }: CacheParts): AnswerCache {
+export function createCache({ config: { file }, ring, shelf, prices, registry }: CacheParts): AnswerCache {
   return new AnswerCache({
     shelf: shelf.shelf,
     claims: shelf.claims,
     prices,
     metrics: createCacheMetrics(registry),
-    ofKey: (key) => file.keys.get(key)?.cache,
+    ofKey: (key) => ring.get(key)?.record.cache,
     ofModel: (asked, id) => (file.aliases.get(asked) ?? file.models.get(id))?.cache,
   })
 }

@@ -11,7 +11,12 @@ export interface CallRecord {
   readonly kind: 'call' | 'attempt' | 'correction'
   /** When the call was let in, ISO 8601. */
   readonly at: string
+  /** Id of the key. */
   readonly key: string
+  /** The key's name then, where it is not its id. */
+  readonly keyName?: string
+  /** The key's labels, where it has some. */
+  readonly labels?: Readonly<Record<string, string>>
   readonly user: string
   readonly vendor: string
   readonly model: string

@@ -15,6 +15,8 @@ import type { LimitPolicy } from './policy.ts'
 export interface Applicant {
   readonly id: string
   readonly key: string
+  readonly keyName: string
+  readonly labels: Readonly<Record<string, string>>
   readonly user: string
   readonly vendor: string
   readonly model: string
@@ -53,7 +55,7 @@ function unpriced(vendor: string, model: string): FerryError {
 }
 
 function recordOf(
-  { id, key, user, vendor, model, request }: Applicant,
+  { id, key, keyName, labels, user, vendor, model, request }: Applicant,
   at: string,
   outcome: string,
   { usage, isEstimated }: Measured,
@@ -61,7 +63,14 @@ function recordOf(
 ): CallRecord {
   const stream = request.stream === true
   const base = { id, kind: 'call', at, key, user, vendor, model, stream, outcome, attempts: 1 } as const
-  return { ...base, ...tokenCounts(usage), costNanos, estimated: isEstimated }
+  return {
+    ...base,
+    ...(keyName !== key && { keyName }),
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...tokenCounts(usage),
+    costNanos,
+    estimated: isEstimated,
+  }
 }
 
 interface GivenUpAttempt {

@@ -39,16 +39,11 @@ function overridden(base: LimitPolicy, text: LimitsText | undefined): LimitPolic
 
 const nanos = (usd: number | undefined): number | undefined => (usd === undefined ? undefined : Math.round(usd * 1e9))
 
-/** The limits that hold for a key. */
-export type PolicyOf = (key: string) => LimitPolicy
+/** The limits that hold for a key with limits of its own. */
+export type PolicyOf = (own: LimitsText) => LimitPolicy
 
-/** Limits by key: those of the environment, then those for all keys, then the key's own. */
-export function createPolicies(
-  base: LimitPolicy,
-  all: LimitsText | undefined,
-  keys: ReadonlyMap<string, LimitsText>,
-): PolicyOf {
+/** Limits of keys: those of the environment, then those for all keys, then the key's own. */
+export function createPolicies(base: LimitPolicy, all: LimitsText | undefined): PolicyOf {
   const general = overridden(base, all)
-  const own = new Map([...keys].map(([key, text]) => [key, overridden(general, text)]))
-  return (key) => own.get(key) ?? general
+  return (own) => overridden(general, own)
 }

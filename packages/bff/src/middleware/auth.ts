@@ -1,13 +1,22 @@
-import { createHash } from 'node:crypto'
-import { type CredentialPlace, findCredential, type NamedSecret } from '@llm-ferry/kit'
+import { type AddressSet, type CredentialPlace, clientAddress, findCredential } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
-import type { Context, Middleware } from '../context.ts'
+import type { Caller, Context, Middleware } from '../context.ts'
+import type { Key } from '../keys/key.ts'
+import type { KeyRing } from '../keys/ring.ts'
+import type { Seals } from '../keys/seals.ts'
 
 /** Longest name of an end user; longer ones are refused so that they cannot fill memory. */
 const MAX_USER_LENGTH = 256
 
 /** Where the vendors' SDKs put a key; a client of any of them is welcome. */
 export const PLACES: readonly CredentialPlace[] = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key']
+
+export interface AuthOptions {
+  readonly ring: KeyRing
+  readonly seals: Seals
+  /** Proxies in front, whose X-Forwarded-For is believed. */
+  readonly trustedProxies: AddressSet
+}
 
 /**
  * Lets pass who shows one of the keys. The end user is `x-ferry-user`, else the key itself; a route that reads a body
@@ -16,27 +25,55 @@ export const PLACES: readonly CredentialPlace[] = ['authorization', 'x-api-key',
  * @param placesOf where the key may be. Default: wherever a vendor's SDK puts it in a header.
  */
 export function auth(
-  keys: readonly NamedSecret[],
+  { ring, seals, trustedProxies }: AuthOptions,
   placesOf: (context: Context) => readonly CredentialPlace[] = () => PLACES,
 ): Middleware {
-  // Looked up by digest: how long a look-up takes says nothing about how much of a guess was right.
-  const names = new Map(keys.map(({ name, secret }) => [digest(secret), name]))
-
   return async function auth(context, next) {
     const places = placesOf(context)
     const query = places.includes('query') ? context.querystring : ''
     const credential = findCredential(context.req.rawHeaders, query, places)
     if (credential.kind === 'fault') throw new FerryError('authentication_failed', credential.message)
-    const key = names.get(digest(credential.value))
+    const key = ring.find(credential.value)
     if (key === undefined) throw new FerryError('authentication_failed', 'This API key is not known here')
-    context.state.caller = { key, user: namedUser(context.get(HEADERS.user)) ?? key }
-    context.state.facts.keyName = key
+    context.state.facts.keyName = key.record.name
+    requireUsable(key)
+    if (key.addresses) requireAddress(key.addresses, addressOf(context, trustedProxies))
+    seals.shown(key.record.id, credential.value)
+    context.state.caller = callerOf(key, namedUser(context.get(HEADERS.user)))
     await next()
   }
 }
 
-function digest(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64')
+/** The address a request comes from, behind trusted proxies. */
+function addressOf({ req }: Context, trusted: AddressSet): string {
+  // Node joins the header's lines with commas.
+  const forwarded = req.headers['x-forwarded-for']
+  return clientAddress(
+    req.socket.remoteAddress ?? '',
+    Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+    trusted,
+  )
+}
+
+/** @throws {FerryError} `authentication_failed` for a key that is switched off or whose time is over. */
+function requireUsable({ record, expiresAtMs }: Key): void {
+  if (record.disabled) throw new FerryError('authentication_failed', 'This API key is disabled: ask its operator')
+  if (expiresAtMs <= Date.now()) {
+    throw new FerryError('authentication_failed', `This API key has expired (${record.expiresAt}): ask its operator`)
+  }
+}
+
+function requireAddress(allowed: AddressSet, address: string): void {
+  if (allowed.has(address)) return
+  throw new FerryError(
+    'permission_denied',
+    `This key may not be used from ${address}: its \`ips\` name other addresses`,
+  )
+}
+
+function callerOf({ record, policy, access }: Key, user: string | undefined): Caller {
+  const { id, name, native, labels } = record
+  return { key: id, keyName: name, user: user ?? id, policy, access, native, labels }
 }
 
 /** An end user's name as it was sent; `undefined` when none was. */

@@ -4,14 +4,12 @@ import type { Prices } from '../ledger/prices.ts'
 import { CallAccount, callToAdmit } from '../limits/account.ts'
 import { rateLimitHeaders } from '../limits/allowance.ts'
 import type { Limits } from '../limits/limits.ts'
-import type { PolicyOf } from '../limits/policy-schema.ts'
 import { LimitRefusal } from '../limits/refusal.ts'
 import { namedUser } from '../middleware/auth.ts'
 
 /** What calls are admitted by. */
 export interface AdmissionOptions {
   readonly limits: Limits
-  readonly policyOf: PolicyOf
   readonly prices: Prices
 }
 
@@ -30,15 +28,15 @@ export function endUser(context: Context, ...named: readonly (string | undefined
  */
 export async function admit(
   context: Context,
-  { limits, policyOf, prices }: AdmissionOptions,
+  { limits, prices }: AdmissionOptions,
   user: string,
   request: ChatRequest,
   isFree = false,
 ): Promise<CallAccount> {
   const { requestId: id, facts, caller } = context.state
   const { vendor = '', model = '' } = facts
-  const applicant = { id, key: caller.key, user, vendor, model, request }
-  const policy = policyOf(caller.key)
+  const { key, keyName, labels, policy } = caller
+  const applicant = { id, key, keyName, labels, user, vendor, model, request }
   const call = await callToAdmit(applicant, isFree ? { ...policy, ...UNUSED } : policy, prices)
   try {
     const admission = await limits.admit(call)

@@ -15,6 +15,7 @@ import { type Attempted, attemptTargets } from '../dispatch/retry.ts'
 import type { RetryBudgets } from '../dispatch/retry-budget.ts'
 import { EventStream } from '../event-stream.ts'
 import type { InlineImages } from '../images/inline-images.ts'
+import { permitted } from '../keys/access.ts'
 import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
 import { readJson } from '../middleware/body.ts'
@@ -78,7 +79,7 @@ export function chat(
     const request = await options.reasoning.restore(context.state.caller.key, asked)
     const model = modelOf(request, vendorOf(context))
     const left = leaving(context)
-    const resolved = options.resolve(model)
+    const resolved = permitted(context.state.caller.access, options.resolve(model))
     const inlined = await options.images.inline(request, resolved[0]?.adapter.needsBytes, left)
     const targets = prepareChat(inlined, resolved)
     const { facts } = context.state

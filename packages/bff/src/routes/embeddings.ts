@@ -6,6 +6,7 @@ import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
 import { toFailure } from '../dispatch/failure.ts'
 import { type EmbeddingsTarget, prepareEmbeddings } from '../dispatch/prepare.ts'
 import { attemptTargets } from '../dispatch/retry.ts'
+import { permitted } from '../keys/access.ts'
 import type { CallAccount } from '../limits/account.ts'
 import { counted } from '../limits/fallback.ts'
 import { readJson } from '../middleware/body.ts'
@@ -21,7 +22,7 @@ type Targets = readonly [EmbeddingsTarget, ...EmbeddingsTarget[]]
 export function embeddings(options: ChatOptions): Middleware {
   return async function embeddings(context) {
     const request = parseEmbeddingsRequest(await readJson(context, options.maxBodyBytes))
-    const targets = prepareEmbeddings(request, options.resolve(request.model))
+    const targets = prepareEmbeddings(request, permitted(context.state.caller.access, options.resolve(request.model)))
     const { facts } = context.state
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model

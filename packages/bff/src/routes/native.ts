@@ -41,9 +41,10 @@ export async function pass(
 ): Promise<void> {
   const { facts, caller } = context.state
   facts.vendor = vendor.vendor
-  const isFull = options.file.keys.get(caller.key)?.native === 'full'
+  const isFull = caller.native === 'full'
   const request = await readNative(context, path, vendor, choose, { ...options, isFull })
   const { target } = request
+  requireAccess(context, request)
   facts.vendor = target.vendor
   facts.model = target.model
   facts.stream = request.facts.isStream
@@ -63,6 +64,18 @@ export async function pass(
     deadline.met()
     await closeAccount(context, account)
   }
+}
+
+/** A request that names no model may mean any, unless it only reads what everybody may read. */
+function requireAccess({ method, state }: Context, { target, facts, operation }: NativeRequest): void {
+  const isList = method === 'GET' && operation?.answer === 'free'
+  if (facts.model !== undefined || !isList) {
+    if (state.caller.access.allows(target.vendor, facts.model === undefined ? undefined : target.model)) return
+  } else if (state.caller.access.allowsSome(target.vendor)) return
+  const what = facts.model === undefined ? `all of ${target.vendor}` : `${target.vendor}/${target.model}`
+  throw new FerryError('permission_denied', `This key may not use ${what}: GET /v1/models lists what it may`, {
+    param: 'model',
+  })
 }
 
 /** An upload's own time is not the vendor's. */

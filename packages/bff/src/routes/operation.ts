@@ -1,6 +1,7 @@
 import { FerryError } from '@llm-ferry/sdk'
 import type { Middleware } from '../context.ts'
 import type { ResolvedTarget, Resolver } from '../dispatch/resolve.ts'
+import { permitted } from '../keys/access.ts'
 import { operationPath } from '../native/path.ts'
 import { type NativeOptions, pass } from './native.ts'
 
@@ -27,7 +28,10 @@ export function operation(operation: string, options: OperationOptions): Middlew
     const choose = (model: string | undefined): ResolvedTarget => {
       // A form may name its model behind its file, which is not waited for.
       if (model === undefined) return first
-      const target = resolved(model, options.resolve, () => options.targetOf(first.vendor, model)).find(serves)
+      const target = permitted(
+        context.state.caller.access,
+        resolved(model, options.resolve, () => options.targetOf(first.vendor, model)),
+      ).find(serves)
       if (target) return target
       throw new FerryError('unsupported_parameter', `"${model}" has no ${operation}`, { param: 'model' })
     }
