@@ -21,6 +21,7 @@ export default defineConfig({
   test: {
     // vitest leaves one core free; on two cores that is half of them, while most tests wait for sockets.
     maxWorkers: '100%',
+    globalSetup: ['test/testkit/temp-folder.ts'],
     projects: [
       suite('unit', ['packages/*/test/**/*.test.ts', 'test/tools/**/*.test.ts']),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000),
