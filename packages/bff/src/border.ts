@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { DIALECTS, type KeyPlacement } from '@llm-ferry/kit'
+import { DIALECTS, type KeyPlacement, type LinkCompression } from '@llm-ferry/kit'
 import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
 import { createLink, type LinkAnswer } from '@llm-ferry/sdk/link'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
@@ -24,8 +24,8 @@ export interface HeldRequest extends OutgoingRequest {
 }
 
 /** The border link to the relays, in order of preference. */
-export function createBorder(relays: readonly URL[], relayToken: string): Border {
-  const link = createLink({ relays })
+export function createBorder(relays: readonly URL[], relayToken: string, compression?: LinkCompression): Border {
+  const link = createLink({ relays, compression })
   const scopeOf = callerScopes(relayToken)
   return {
     async send(caller, vendor, request, signal) {

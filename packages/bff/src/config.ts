@@ -8,8 +8,10 @@ import {
   checkVariables,
   choice,
   count,
+  type LinkCompression,
   LOG_LEVELS,
   type LogLevel,
+  linkCompression,
   list,
   milliseconds,
   type NamedSecret,
@@ -56,6 +58,7 @@ const variables = {
     doc: 'Relays in order of preference. Needed unless every vendor is called directly.',
   }),
   RELAY_TOKEN: secret({ doc: 'Token that the relays know this BFF by.' }),
+  LINK_COMPRESSION: linkCompression,
   FERRY_CONFIG: text({ doc: 'Path of the YAML file with vendors, models and aliases (docs/configuration.md).' }),
   MAX_BODY_BYTES: bytes({ default: 10_485_760, doc: 'Largest request body.' }),
   MAX_UPLOAD_BYTES: bytes({
@@ -147,6 +150,7 @@ export interface BffConfig {
   readonly corsOrigins: readonly URL[]
   readonly relayUrls: readonly URL[]
   readonly relayToken: string | undefined
+  readonly linkCompression: LinkCompression
   readonly maxBodyBytes: number
   readonly maxUploadBytes: number
   readonly requestTimeoutMs: number
@@ -197,6 +201,7 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     corsOrigins: values.CORS_ORIGINS ?? [],
     relayUrls: values.RELAY_URLS ?? [],
     relayToken: values.RELAY_TOKEN,
+    linkCompression: values.LINK_COMPRESSION,
     maxBodyBytes: values.MAX_BODY_BYTES,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
+import type { LinkCompression } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
@@ -47,6 +48,7 @@ export interface Sender {
 export interface TransportOptions {
   readonly relayUrls: readonly URL[]
   readonly relayToken: string | undefined
+  readonly linkCompression?: LinkCompression
   /** Longest that a relay waits for an answer's head, in ms: calls end here before. */
   readonly maxRequestTimeoutMs: number
   /** Longest wait for a TCP and TLS connection, in ms. */
@@ -74,6 +76,7 @@ const BEFORE_SENDING: ReadonlySet<string> = new Set([
 export function createTransport({
   relayUrls,
   relayToken,
+  linkCompression,
   maxRequestTimeoutMs,
   connectTimeoutMs = 10_000,
 }: TransportOptions): Transport {
@@ -86,7 +89,7 @@ export function createTransport({
     bodyTimeout: 0,
   })
 
-  const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '')
+  const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '', linkCompression)
 
   async function sendToRelay(
     caller: Party,

@@ -8,8 +8,10 @@ import {
   choice,
   count,
   keyPool,
+  type LinkCompression,
   LOG_LEVELS,
   type LogLevel,
+  linkCompression,
   list,
   milliseconds,
   namedSecrets,
@@ -127,6 +129,7 @@ const table = {
     default: 5000,
     doc: 'Longest silence on the border link: callers notice within seconds that a connection is dead (docs/link.md).',
   }),
+  LINK_COMPRESSION: linkCompression,
   EXCHANGE_GRACE_MS: milliseconds({
     default: 120_000,
     doc: 'How long a durable answer waits for its caller to come back. A reset can block an address and port for 90 s.',
@@ -216,6 +219,7 @@ export interface WebSocketRules {
 /** What durable exchanges may hold, and for how long. */
 export interface LinkConfig {
   readonly heartbeatMs: number
+  readonly compression: LinkCompression
   readonly graceMs: number
   readonly kept: KeptBytes
   /** All exchanges together, in bytes. */
@@ -294,6 +298,7 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
     },
     link: {
       heartbeatMs: values.LINK_HEARTBEAT_MS,
+      compression: values.LINK_COMPRESSION,
       graceMs: values.EXCHANGE_GRACE_MS,
       kept: keptBytes(values.EXCHANGE_MAX_BYTES),
       maxBytes: values.EXCHANGES_MAX_BYTES,

@@ -63,7 +63,7 @@ export function createRelay(config: RelayConfig, { log, registry, tracing }: Rel
   const telemetry = createTelemetry(registry, vendors, inFlight, budget)
   const accessLog = createAccessLog(log)
   const webSockets = new WebSockets(config, registry)
-  const link = createLink({ config, budget, inFlight, record, isOnlyToken: () => tokens.count === 1 })
+  const link = createLink({ config, budget, inFlight, registry, record, isOnlyToken: () => tokens.count === 1 })
   warnOfMissingKeys(vendors, log)
 
   const handler = (request: IncomingMessage, response: ServerResponse): void =>

@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { HEADERS } from '@llm-ferry/sdk'
-import { encodeFrame, LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
+import { encodeFrame, type HeadFrame, LINK_HEADERS, Packer, type Packing } from '@llm-ferry/sdk/link/wire'
+import { headerValue } from '../headers.ts'
 import type { AnswerHead, Ending, Reader } from './durable-exchange.ts'
+import type { LoadGate } from './load-gate.ts'
+import type { LinkMeters } from './meters.ts'
 import { SocketWatch } from './socket-watch.ts'
 
 /** What a framed answer needs to know. */
@@ -11,6 +14,11 @@ export interface FramedOptions {
   readonly heartbeatMs: number
   /** How long the caller may leave what was written unread, in ms. */
   readonly stallMs: number
+  /** How the caller wants its frames packed; absent: not at all. */
+  readonly packing: Packing | undefined
+  /** Closed while this process has no time to pack. */
+  readonly gate: LoadGate
+  readonly meters: LinkMeters
 }
 
 const HEARTBEAT = encodeFrame.heartbeat()
@@ -20,33 +28,54 @@ export class FramedReader implements Reader {
   readonly #response: ServerResponse
   readonly #watch: SocketWatch
   readonly #heartbeat: NodeJS.Timeout
+  readonly #gate: LoadGate
+  readonly #meters: LinkMeters
+  readonly #packer: Packer | undefined
+  readonly #pack: (piece: Buffer) => Buffer
+  /** Whether the vendor's bytes are worth it. */
+  #isPackable = false
 
-  constructor(response: ServerResponse, { requestId, heartbeatMs, stallMs }: FramedOptions) {
+  constructor(response: ServerResponse, options: FramedOptions) {
+    const { requestId, heartbeatMs, stallMs, packing, gate, meters } = options
     this.#response = response
+    this.#gate = gate
+    this.#meters = meters
     this.#watch = new SocketWatch(response, stallMs)
+    const packer = packing === undefined ? undefined : new Packer(packing)
+    this.#packer = packer
+    this.#pack = (piece) => packer?.pack(piece) ?? piece
     response.sendDate = false
     response.writeHead(200, [
       ...['content-type', 'application/x-ferry-frames', 'cache-control', 'no-store', 'x-accel-buffering', 'no'],
       ...[LINK_HEADERS.frames, '1', LINK_HEADERS.heartbeat, String(heartbeatMs), HEADERS.requestId, requestId],
+      ...(packing === undefined ? [] : [LINK_HEADERS.pack, packing]),
     ])
     response.write(HEARTBEAT)
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
-    response.once('close', () => clearInterval(this.#heartbeat))
+    response.once('close', () => this.#close())
   }
 
   head({ status, reason, headers }: AnswerHead, offset: number): void {
-    this.#write(encodeFrame.head({ status, reason, headers, offset }))
+    const head: HeadFrame = { status, reason, headers, offset }
+    this.#isPackable = isPackable(headers)
+    this.#write(this.#packs ? encodeFrame.packedHead(head, this.#pack) : encodeFrame.head(head))
   }
 
   data(bytes: Buffer): boolean {
-    return this.#write(encodeFrame.data(bytes))
+    const frames = this.#packs && this.#isPackable ? encodeFrame.packedData(bytes, this.#pack) : encodeFrame.data(bytes)
+    this.#meters.sent(bytes.length, frames.length)
+    return this.#write(frames)
   }
 
   end(ending: Ending): void {
-    clearInterval(this.#heartbeat)
+    this.#close()
     const { code, message, bytes, trailers } = { code: undefined, message: '', bytes: 0, trailers: [], ...ending }
     this.#response.end(code === undefined ? encodeFrame.end({ bytes, trailers }) : encodeFrame.abort({ code, message }))
     this.#watch.ended()
+  }
+
+  get #packs(): boolean {
+    return this.#packer !== undefined && this.#gate.isOpen && !this.#response.destroyed
   }
 
   #write(frame: Buffer): boolean {
@@ -57,4 +86,15 @@ export class FramedReader implements Reader {
   #beat(): void {
     if (!this.#watch.isBlocked) this.#response.write(HEARTBEAT)
   }
+
+  #close(): void {
+    clearInterval(this.#heartbeat)
+    this.#packer?.close()
+  }
+}
+
+/** Whether a body is text that nobody has compressed yet. */
+function isPackable(headers: readonly string[]): boolean {
+  const coding = headerValue(headers, 'content-encoding') ?? 'identity'
+  return coding === 'identity' && /json|^text\/|xml/i.test(headerValue(headers, 'content-type') ?? '')
 }

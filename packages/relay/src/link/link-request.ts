@@ -11,6 +11,8 @@ export interface LinkRequest {
   /** What the caller says its body hashes to. */
   readonly digest: string | undefined
   readonly isFramed: boolean
+  /** The packings of frames that the caller understands. */
+  readonly packings: string | undefined
 }
 
 /** Whether a request is to be durable. */
@@ -36,6 +38,7 @@ export function readLinkRequest(headers: IncomingHttpHeaders): LinkRequest {
     offset: offsetOf(text(headers, LINK_HEADERS.offset)),
     digest: digest?.toLowerCase(),
     isFramed: text(headers, LINK_HEADERS.frames) === '1',
+    packings: text(headers, LINK_HEADERS.pack),
   }
 }
 

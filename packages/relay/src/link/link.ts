@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
+import type { Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
-import { LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
+import { choosePacking, LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
 import type { BodyBudget } from '../body.ts'
 import type { RelayConfig } from '../config.ts'
 import { toFerryError } from '../errors.ts'
@@ -13,7 +14,9 @@ import { Exchanges } from './exchanges.ts'
 import { FramedReader } from './framed-reader.ts'
 import { type CarrierRequest, judge, LOST, type Refusal } from './judge.ts'
 import { checkExchangeId, type LinkRequest, readLinkRequest } from './link-request.ts'
+import { LoadGate } from './load-gate.ts'
 import { FileMarkers } from './markers.ts'
+import { createLinkMeters } from './meters.ts'
 import { DurableOutput } from './output.ts'
 import { PlainReader } from './plain-reader.ts'
 import { receiveBody } from './receive.ts'
@@ -23,6 +26,8 @@ export interface LinkDeps {
   readonly config: RelayConfig
   readonly budget: BodyBudget
   readonly inFlight: InFlight
+  /** Where its metrics go. */
+  readonly registry: Registry
   /** Whether there is but one relay token. */
   readonly isOnlyToken: () => boolean
   /** Records a vendor's call that is over. */
@@ -57,10 +62,12 @@ interface Arrival extends CarrierRequest {
 }
 
 /** Builds the link. @throws when the folder of markers cannot be used. */
-export function createLink({ config, budget, inFlight, isOnlyToken, record }: LinkDeps): Link {
+export function createLink({ config, budget, inFlight, registry, isOnlyToken, record }: LinkDeps): Link {
   const { link, timeouts } = config
   const markers = new FileMarkers(link.markersFolder)
   const exchanges = new Exchanges(markers, link, isOnlyToken)
+  const gate = new LoadGate()
+  const meters = createLinkMeters(registry, gate)
   const sweeper = setInterval(() => {
     exchanges.refreshMarkers()
     markers.sweep().catch(() => {
@@ -118,7 +125,8 @@ export function createLink({ config, budget, inFlight, isOnlyToken, record }: Li
     carrier.isCarrier = true
     if (durable === undefined || response.destroyed) return
     const stallMs = timeouts.streamIdleMs
-    const options = { requestId: carrier.id, heartbeatMs: link.heartbeatMs, stallMs }
+    const packing = link.compression.answers ? choosePacking(asked.packings) : undefined
+    const options = { requestId: carrier.id, heartbeatMs: link.heartbeatMs, stallMs, packing, gate, meters }
     const reader = asked.isFramed
       ? new FramedReader(response, options)
       : new PlainReader(response, asked.offset !== undefined, stallMs)
@@ -131,7 +139,9 @@ export function createLink({ config, budget, inFlight, isOnlyToken, record }: Li
     exchanges,
     carry(carrier, call, admitNew) {
       const asked = readLinkRequest(carrier.request.headers)
-      receiveBody(carrier, config, budget, (body) => arrive(arrivalOf(carrier, call, asked, body), admitNew))
+      receiveBody(carrier, config, { budget, meters }, (body) =>
+        arrive(arrivalOf(carrier, call, asked, body), admitNew),
+      )
     },
     cancel(carrier, id, token) {
       const scope = carrier.request.headers[LINK_HEADERS.scope]
@@ -142,6 +152,7 @@ export function createLink({ config, budget, inFlight, isOnlyToken, record }: Li
     },
     close() {
       clearInterval(sweeper)
+      gate.stop()
       exchanges.abandonAll()
     },
   }

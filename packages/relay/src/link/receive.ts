@@ -5,6 +5,13 @@ import { refuse, toFerryError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { continueIfExpected } from '../forward.ts'
 import { type DecodedBody, decodeBody } from './decode-body.ts'
+import type { LinkMeters } from './meters.ts'
+
+/** What receiving needs of the link. */
+export interface ReceiveDeps {
+  readonly budget: BodyBudget
+  readonly meters: LinkMeters
+}
 
 /**
  * Gathers a carrier's body, of whatever type, and hands it over; what `receive` throws becomes the answer.
@@ -14,7 +21,7 @@ import { type DecodedBody, decodeBody } from './decode-body.ts'
 export function receiveBody(
   exchange: Exchange,
   { limits, timeouts }: RelayConfig,
-  budget: BodyBudget,
+  { budget, meters }: ReceiveDeps,
   receive: (body: Buffer) => void,
 ): void {
   const { request } = exchange
@@ -23,6 +30,7 @@ export function receiveBody(
   const body = (bytes: Buffer): void => {
     exchange.bytesIn = bytes.length
     if (encoding === undefined || bytes.length === 0) {
+      meters.received(bytes.length, bytes.length)
       hand(bytes)
       return
     }
@@ -34,6 +42,7 @@ export function receiveBody(
   function swap({ bytes, reservation }: DecodedBody): void {
     exchange.reservation?.release()
     exchange.reservation = reservation
+    meters.received(bytes.length, exchange.bytesIn)
     hand(bytes)
     // Nobody else does it for a carrier that went while its body was decoded.
     if (exchange.isClosed) exchange.reservation?.release()

@@ -13,7 +13,7 @@ import type { LinkSettings } from './options.ts'
 import type { RelayPool } from './pool.ts'
 import type { Relay } from './relay.ts'
 import { SilenceWatch, uploadMs } from './silence.ts'
-import { type Frame, LINK_HEADERS } from './wire/index.ts'
+import { type Frame, FrameError, LINK_HEADERS, understoodPackings } from './wire/index.ts'
 
 /** A request to a vendor, to be carried over the link. */
 export interface LinkRequest {
@@ -39,8 +39,11 @@ const LONGEST_PAUSE_MS = 5000
 const LONGEST_PAUSE_IN_CONTACT_MS = 500
 /** How often all relays are tried before a request that has reached none is given up. */
 const ROUNDS = 3
+/** How many carriers may bring what is no frame: the first is tried again without packing, in case that was at fault. */
+const MAX_FAULTS = 3
 
 type End = CarrierEnd & { kind: 'answered' }
+type Broken = CarrierEnd & { kind: 'closed' }
 
 /** One request and its one answer, over as many carriers as it takes. */
 export class DurableCall {
@@ -75,6 +78,8 @@ export class DurableCall {
   /** Carriers in a row that brought neither head nor bytes. */
   #vain = 0
   #wasSent = false
+  /** Carriers whose bytes were no frames. */
+  #faults = 0
   /** Our reader has more than it reads. */
   #isPaused = false
   #isComplete = false
@@ -104,7 +109,7 @@ export class DurableCall {
   }
 
   async #begin(): Promise<void> {
-    this.#body = await encodeBody(this.#request.body)
+    if (this.#settings.compression.requests) this.#body = await encodeBody(this.#request.body)
     await this.#run()
   }
 
@@ -117,7 +122,7 @@ export class DurableCall {
       if (this.#isComplete) void this.#end(1)
       if (this.#isOver) return
       if (end.kind === 'answered') await this.#answered(end)
-      else this.#closed(end.wasSent)
+      else this.#closed(end)
       if (!this.#isOver) await this.#pauseBeforeNext()
     }
   }
@@ -173,7 +178,13 @@ export class DurableCall {
     const { headers } = this.#request
     const link = [LINK_HEADERS.exchange, this.#id, LINK_HEADERS.digest, this.#digest, LINK_HEADERS.frames, '1']
     const isResume = this.#isClaimed || this.#isDoubtful
-    return [...headers, ...this.#scope, ...link, ...(isResume ? [LINK_HEADERS.offset, String(this.#offset)] : [])]
+    const offset = isResume ? [LINK_HEADERS.offset, String(this.#offset)] : []
+    return [...headers, ...this.#scope, ...link, ...this.#packings, ...offset]
+  }
+
+  get #packings(): readonly string[] {
+    const packings = this.#settings.compression.answers && this.#faults === 0 ? understoodPackings() : undefined
+    return packings === undefined ? [] : [LINK_HEADERS.pack, packings]
   }
 
   get #scope(): readonly string[] {
@@ -242,7 +253,7 @@ export class DurableCall {
   #foreign(status: number): void {
     // Whoever does not know the link would take a body for a new request.
     this.#mustAsk = true
-    if (status >= 500) this.#closed(true)
+    if (status >= 500) this.#closed({ kind: 'closed', error: undefined, wasSent: true })
     else this.#fail(new FerryError('upstream_invalid', `What answered with ${status} does not speak the border link.`))
   }
 
@@ -271,7 +282,11 @@ export class DurableCall {
     return true
   }
 
-  #closed(wasSent: boolean): void {
+  #closed({ error, wasSent }: Broken): void {
+    if (error instanceof FrameError && ++this.#faults === MAX_FAULTS) {
+      this.#fail(new FerryError('upstream_invalid', 'What the relay sends is no answer in frames.', { cause: error }))
+      return
+    }
     if (wasSent) this.#isDoubtful = true
     if (this.#vain > 0) this.#relay.failed()
     if (!this.#isClaimed && !this.#isDoubtful) {

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { type Frame, FrameDecoder, LINK_HEADERS } from './wire/index.ts'
+import { choosePacking, type Frame, FrameDecoder, LINK_HEADERS } from './wire/index.ts'
 
 /** One HTTP request that brings an exchange to the relay, or its answer back. */
 export interface CarrierRequest {
@@ -36,7 +36,7 @@ const MAX_ANSWER_BYTES = 65_536
 /** A carrier under way: undici's handler for it. */
 export class Carrier implements Dispatcher.DispatchHandler {
   readonly #events: CarrierEvents
-  readonly #decoder = new FrameDecoder()
+  #decoder = new FrameDecoder()
   #controller: Dispatcher.DispatchController | undefined
   #status = 0
   #headers: readonly string[] = []
@@ -94,7 +94,7 @@ export class Carrier implements Dispatcher.DispatchHandler {
     this.#headers = (controller.rawHeaders as readonly Buffer[]).map((text) => text.toString('latin1'))
     this.#isFramed = this.#header(LINK_HEADERS.frames) === '1'
     this.#events.onContact()
-    if (this.#isFramed) this.#events.onAccepted(Number(this.#header(LINK_HEADERS.heartbeat)) || 0)
+    if (this.#isFramed) this.#accepted()
     if (this.#isPaused) controller.pause()
   }
 
@@ -123,6 +123,11 @@ export class Carrier implements Dispatcher.DispatchHandler {
     this.#over({ kind: 'closed', error, wasSent: this.#wasSent })
   }
 
+  #accepted(): void {
+    this.#decoder = new FrameDecoder(choosePacking(this.#header(LINK_HEADERS.pack)))
+    this.#events.onAccepted(Number(this.#header(LINK_HEADERS.heartbeat)) || 0)
+  }
+
   #header(name: string): string | undefined {
     const at = this.#headers.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === name)
     return at === -1 ? undefined : this.#headers[at + 1]
@@ -131,6 +136,7 @@ export class Carrier implements Dispatcher.DispatchHandler {
   #over(end: CarrierEnd): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#decoder.close()
     this.#events.onOver(end)
   }
 }

@@ -1,3 +1,11 @@
+/** What a link compresses. */
+export interface LinkCompression {
+  /** Request bodies. */
+  readonly requests: boolean
+  /** Answers, where the relay does too. */
+  readonly answers: boolean
+}
+
 /** How a link reaches its relays. */
 export interface LinkOptions {
   /**
@@ -15,6 +23,8 @@ export interface LinkOptions {
   readonly mostSilenceMs?: number | undefined
   /** Certificate authority of the relays, PEM; default: those of the system. */
   readonly ca?: string | undefined
+  /** What is compressed. Default: everything. What lengths can reveal: SECURITY.md. */
+  readonly compression?: Partial<LinkCompression> | undefined
 }
 
 /** Options with their defaults, addresses parsed. */
@@ -25,11 +35,13 @@ export interface LinkSettings {
   readonly leastSilenceMs: number
   readonly mostSilenceMs: number
   readonly ca: string | undefined
+  readonly compression: LinkCompression
 }
 
 /** @throws {TypeError} when there is no relay, or one that is no URL. */
 export function linkSettings(options: LinkOptions): LinkSettings {
   const { relays, connectMs = 2500, graceMs = 120_000, leastSilenceMs = 1000, mostSilenceMs = 5000, ca } = options
+  const compression = { requests: true, answers: true, ...options.compression }
   const addresses = relays.map((entry) => [entry].flat().map((address) => new URL(address)))
-  return { relays: addresses, connectMs, graceMs, leastSilenceMs, mostSilenceMs, ca }
+  return { relays: addresses, connectMs, graceMs, leastSilenceMs, mostSilenceMs, ca, compression }
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, isErrorCode } from '../../schema/errors.ts'
+import { MAX_PACKED_BYTES, type Packing, Unpacker } from './packing.ts'
 
 /** Head of an answer: the vendor's, or that of an error which the relay made. */
 export interface HeadFrame {
@@ -32,10 +33,13 @@ export type Frame =
   | { readonly type: 'end'; readonly end: EndFrame }
   | { readonly type: 'abort'; readonly abort: AbortFrame }
 
-const TYPE = { head: 1, data: 2, heartbeat: 3, end: 4, abort: 5 } as const
+const TYPE = { head: 1, data: 2, heartbeat: 3, end: 4, abort: 5, packedHead: 6, packedData: 7 } as const
 
 /** Bytes before a frame's payload: one of type, three of length. */
 const PREFIX = 4
+
+/** In the type's place: packed data of as many bytes as the other seven bits say. An event of a stream is 10 to 30. */
+const SHORT = 0x80
 
 /** Largest payload. */
 export const MAX_FRAME_BYTES = 1 << 20
@@ -55,6 +59,13 @@ function frame(type: number, payload: Buffer): Buffer {
 const json = (type: number, value: HeadFrame | EndFrame | AbortFrame): Buffer =>
   frame(type, Buffer.from(JSON.stringify(value)))
 
+function shortFrame(payload: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(1 + payload.length)
+  bytes[0] = SHORT | payload.length
+  payload.copy(bytes, 1)
+  return bytes
+}
+
 /** A frame as it goes over the wire. */
 export const encodeFrame = {
   head: (head: HeadFrame): Buffer => json(TYPE.head, head),
@@ -62,16 +73,40 @@ export const encodeFrame = {
   heartbeat: (): Buffer => frame(TYPE.heartbeat, Buffer.alloc(0)),
   end: (end: EndFrame): Buffer => json(TYPE.end, end),
   abort: (abort: AbortFrame): Buffer => json(TYPE.abort, abort),
+  /** A head or data that went through `pack`. Data of more than {@link MAX_PACKED_BYTES} takes several frames. */
+  packedHead(head: HeadFrame, pack: (piece: Buffer) => Buffer): Buffer {
+    const text = Buffer.from(JSON.stringify(head))
+    return text.length > MAX_PACKED_BYTES ? frame(TYPE.head, text) : frame(TYPE.packedHead, pack(text))
+  },
+  packedData(bytes: Buffer, pack: (piece: Buffer) => Buffer): Buffer {
+    if (bytes.length <= MAX_PACKED_BYTES) return packedFrame(pack(bytes))
+    const frames: Buffer[] = []
+    for (let at = 0; at < bytes.length; at += MAX_PACKED_BYTES) {
+      frames.push(packedFrame(pack(bytes.subarray(at, at + MAX_PACKED_BYTES))))
+    }
+    return Buffer.concat(frames)
+  },
 } as const
+
+const packedFrame = (payload: Buffer): Buffer =>
+  payload.length < SHORT ? shortFrame(payload) : frame(TYPE.packedData, payload)
 
 /**
  * Cuts a byte stream into frames, wherever its pieces begin and end. Data is given on as it comes, in as many pieces: what
  * a connection brought before it broke need not come again.
  */
 export class FrameDecoder {
+  readonly #unpacker: Unpacker | undefined
   #rest: Buffer = Buffer.alloc(0)
   /** Bytes of a data frame that have still to come. */
   #dataLeft = 0
+  /** What the packed data frame that is coming may still stand for; undefined while a plain one comes. */
+  #room: number | undefined
+
+  /** @param packing how frames may be packed, as the answer's head says; absent: not at all. */
+  constructor(packing?: Packing) {
+    this.#unpacker = packing === undefined ? undefined : new Unpacker(packing)
+  }
 
   /**
    * The frames that this piece completes, and the data that it brings.
@@ -87,26 +122,51 @@ export class FrameDecoder {
     return frames
   }
 
+  /** Nothing more is pushed. */
+  close(): void {
+    this.#unpacker?.close()
+  }
+
   /** Reads one thing from the front and returns its length; 0 when more bytes are needed. */
   #take(bytes: Buffer, frames: Frame[]): number {
     if (this.#dataLeft > 0) return this.#takeData(bytes, frames)
+    const [type = 0] = bytes
+    if (type >= SHORT) return this.#expectData(type - SHORT, MAX_PACKED_BYTES, 1)
     if (bytes.length < PREFIX) return 0
     const length = payloadLength(bytes)
-    if (bytes[0] === TYPE.data) {
-      this.#dataLeft = length
-      return PREFIX
-    }
+    if (type === TYPE.data) return this.#expectData(length, undefined, PREFIX)
+    if (type === TYPE.packedData) return this.#expectData(length, MAX_PACKED_BYTES, PREFIX)
     const end = PREFIX + length
     if (end > bytes.length) return 0
-    frames.push(decode(bytes[0] ?? 0, bytes.subarray(PREFIX, end)))
+    const payload = bytes.subarray(PREFIX, end)
+    if (type === TYPE.packedHead) frames.push(decode(TYPE.head, this.#unpack(payload, MAX_PACKED_BYTES)))
+    else frames.push(decode(type, payload))
     return end
   }
 
+  #expectData(length: number, room: number | undefined, prefix: number): number {
+    this.#dataLeft = length
+    this.#room = room
+    return prefix
+  }
+
   #takeData(bytes: Buffer, frames: Frame[]): number {
-    const data = bytes.subarray(0, this.#dataLeft)
+    const come = bytes.subarray(0, this.#dataLeft)
+    if (come.length === 0) return 0
+    this.#dataLeft -= come.length
+    const data = this.#room === undefined ? come : this.#unpack(come, this.#room)
+    if (this.#room !== undefined) this.#room -= data.length
     if (data.length > 0) frames.push({ type: 'data', bytes: data })
-    this.#dataLeft -= data.length
-    return data.length
+    return come.length
+  }
+
+  #unpack(bytes: Buffer, room: number): Buffer {
+    if (this.#unpacker === undefined) throw new FrameError('a frame is packed, which was not agreed')
+    try {
+      return this.#unpacker.unpack(bytes, room)
+    } catch (cause) {
+      throw new FrameError('a packed frame cannot be unpacked', { cause })
+    }
   }
 }
 

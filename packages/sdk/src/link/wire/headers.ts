@@ -12,6 +12,8 @@ export const LINK_HEADERS = {
   encoding: 'x-ferry-encoding',
   /** Request and answer: `1` for an answer in frames. */
   frames: 'x-ferry-frames',
+  /** Request: packings of frames that the caller understands, best first; answer: the one in use. */
+  pack: 'x-ferry-pack',
   /** Answer: longest silence between two frames, in ms. */
   heartbeat: 'x-ferry-heartbeat',
 } as const

@@ -16,3 +16,4 @@ export {
   type LinkEncoding,
   MAX_WINDOW_LOG,
 } from './headers.ts'
+export { choosePacking, MAX_PACKED_BYTES, Packer, type Packing, understoodPackings } from './packing.ts'

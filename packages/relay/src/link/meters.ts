@@ -1,0 +1,47 @@
+import { Counter, Gauge, type Registry } from '@llm-ferry/kit'
+import type { LoadGate } from './load-gate.ts'
+
+/** Counts what the link saves. docs/metrics.md describes each. */
+export interface LinkMeters {
+  /** A body came as `wire` bytes and is `raw` ones. */
+  received(raw: number, wire: number): void
+  /** A vendor's bytes went out as frames. */
+  sent(raw: number, wire: number): void
+}
+
+/** Registers the link's metrics. */
+export function createLinkMeters(registry: Registry, gate: LoadGate): LinkMeters {
+  const registers = [registry]
+  const bytes = new Counter({
+    name: 'relay_link_bytes_total',
+    help: 'Body bytes that crossed the border link: raw, and what they took on the wire.',
+    labelNames: ['direction', 'form'],
+    registers,
+  })
+  new Gauge({
+    name: 'relay_link_packing',
+    help: '1 while answers are packed, 0 while the process is too busy for it.',
+    registers,
+    collect() {
+      this.set(gate.isOpen ? 1 : 0)
+    },
+  })
+  const givenUp = new Counter({
+    name: 'relay_link_packing_given_up_total',
+    help: 'How often packing was given up because the process was too busy.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(gate.closings)
+    },
+  })
+  givenUp.inc(0)
+  const labelled = (direction: string) => {
+    const [raw, wire] = ['raw', 'wire'].map((form) => bytes.labels(direction, form))
+    return (rawBytes: number, wireBytes: number): void => {
+      raw?.inc(rawBytes)
+      wire?.inc(wireBytes)
+    }
+  }
+  return { received: labelled('in'), sent: labelled('out') }
+}
