@@ -17,18 +17,28 @@ export const TOKENS = { prompt: 20, completion: 5 } as const
 const USAGE = { prompt_tokens: TOKENS.prompt, completion_tokens: TOKENS.completion, total_tokens: 25 }
 
 /** How the vendor treats a call, by the word in its prompt. */
-export type Fate = 'answer' | 'fail' | 'stream' | 'slow-stream'
+export type Fate = 'answer' | 'fail' | 'stream' | 'slow-stream' | 'held-stream'
 
 /** A vendor that counts what it was asked. */
 export interface CountingVendor {
   readonly origin: string
   /** Calls by fate, as they began. */
   readonly began: Map<Fate, number>
+  /** Calls by the end user named in their prompt. */
+  readonly users: Map<string, number>
+  /** Told of each call as it begins, before anything is answered. */
+  onCall: (calls: number) => void
+  /** Lets `held-stream`s go on. */
+  release(): void
   stop(): Promise<void>
 }
 
 async function startVendor(): Promise<CountingVendor> {
   const began = new Map<Fate, number>()
+  const users = new Map<string, number>()
+  let calls = 0
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const vendor: CountingVendor = { origin: '', began, users, onCall: () => {}, release, stop: async () => {} }
   const server = createServer((incoming, response) => {
     let body = ''
     incoming.setEncoding('utf8').on('data', (text: string) => {
@@ -37,18 +47,20 @@ async function startVendor(): Promise<CountingVendor> {
     incoming.on('end', () => {
       const fate = (/fate:([a-z-]+)/.exec(body)?.[1] ?? 'answer') as Fate
       began.set(fate, (began.get(fate) ?? 0) + 1)
-      void answer(fate, response)
+      const [, user] = /user:(\S+?)"/.exec(body) ?? []
+      if (user !== undefined) users.set(user, (users.get(user) ?? 0) + 1)
+      vendor.onCall(++calls)
+      void answer(fate, response, released)
     })
   })
   const port = await listen(server, 0, '127.0.0.1')
-  return {
+  return Object.assign(vendor, {
     origin: `http://127.0.0.1:${port}`,
-    began,
     stop: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
-  }
+  })
 }
 
 const head = { id: 'c', created: 1, model: 'gpt-x' }
@@ -58,7 +70,7 @@ const choice = (delta: object, finish_reason: string | null = null) => ({
   choices: [{ index: 0, delta, finish_reason }],
 })
 
-async function answer(fate: Fate, response: ServerResponse): Promise<void> {
+async function answer(fate: Fate, response: ServerResponse, released: Promise<void>): Promise<void> {
   if (fate === 'fail') {
     response.writeHead(400, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ error: { message: 'no', type: 'invalid_request_error', code: null, param: null } }))
@@ -75,9 +87,10 @@ async function answer(fate: Fate, response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const send = (event: object): boolean => response.write(`data: ${JSON.stringify(event)}\n\n`)
   send(choice({ role: 'assistant', content: '' }))
-  for (let i = 0; i < (fate === 'stream' ? 3 : 200) && !response.destroyed; i++) {
+  if (fate === 'held-stream') await released
+  for (let i = 0; i < (fate === 'slow-stream' ? 200 : 3) && !response.destroyed; i++) {
     send(choice({ content: `word${i} ` }))
-    await sleep(fate === 'stream' ? 5 : 50)
+    await sleep(fate === 'slow-stream' ? 50 : 5)
   }
   send(choice({}, 'stop'))
   send({ ...head, object: 'chat.completion.chunk', choices: [], usage: USAGE })
@@ -92,17 +105,29 @@ export interface Cluster {
   readonly bffs: readonly Service[]
   /** Lines of all processes' ledgers. */
   records(): LedgerLine[]
+  /** The same with those that a process took out of Redis and did not write down before it died. */
+  allRecords(): Promise<LedgerLine[]>
   /** Posts a chat to the n-th process, modulo their number; leaves in mid-stream when the answer contains `leaveAt`. */
-  chat(n: number, fate: Fate, options?: { user?: string; leaveAt?: string }): Promise<Outcome>
+  chat(n: number, fate: Fate, options?: ChatOptions): Promise<Outcome>
   stop(): Promise<void>
+}
+
+/** One call of {@link Cluster.chat}. */
+export interface ChatOptions {
+  readonly user?: string
+  /** Text of the answer at which the caller leaves. */
+  readonly leaveAt?: string
+  readonly maxTokens?: number
 }
 
 export interface LedgerLine {
   readonly id: string
+  readonly user: string
   readonly kind: string
   readonly outcome: string
   readonly promptTokens: number
   readonly completionTokens: number
+  readonly costNanos: number | null
   readonly estimated: boolean
 }
 
@@ -150,6 +175,7 @@ export async function startCluster(processes: number, env: Record<string, string
     vendor,
     bffs,
     records: () => readLedger(ledger),
+    allRecords: async () => distinct([...(await unacknowledged(client)), ...readLedger(ledger)]),
     chat: (n, fate, options = {}) => chat(agent, bffs[n % bffs.length]!, fate, options),
     stop: async () => {
       await Promise.all(bffs.map((bff) => bff.stop()))
@@ -166,11 +192,23 @@ function readLedger(file: string): LedgerLine[] {
   return lines.map((line) => JSON.parse(line) as LedgerLine)
 }
 
+/** Lines that are still in the streams: nobody has acknowledged them. */
+async function unacknowledged(direct: Redis): Promise<LedgerLine[]> {
+  const streams = await direct.keys('ferry:*:ledger')
+  const entries = await Promise.all(streams.map((stream) => direct.xrange(stream, '-', '+')))
+  return entries.flat().map(([, fields]) => JSON.parse(fields[1] ?? '') as LedgerLine)
+}
+
+/** A line that was written and not acknowledged is there twice: `id` and `kind` tell. */
+function distinct(lines: readonly LedgerLine[]): LedgerLine[] {
+  return [...new Map(lines.map((line) => [`${line.id} ${line.kind}`, line])).values()]
+}
+
 async function chat(
   agent: Agent,
   bff: Service,
   fate: Fate,
-  { user, leaveAt }: { user?: string; leaveAt?: string },
+  { user, leaveAt, maxTokens }: ChatOptions,
 ): Promise<Outcome> {
   const leaving = new AbortController()
   try {
@@ -179,7 +217,8 @@ async function chat(
       model: 'openai/gpt-x',
       stream,
       user,
-      messages: [{ role: 'user', content: `fate:${fate}` }],
+      max_completion_tokens: maxTokens,
+      messages: [{ role: 'user', content: `fate:${fate}${user === undefined ? '' : ` user:${user}`}` }],
     })
     const response = await request(`${bff.origin}/v1/chat/completions`, {
       dispatcher: agent,

@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { ChatChunk, FerryError } from '@llm-ferry/sdk'
 import type { Context } from './context.ts'
 import { wireText } from './dispatch/wire-text.ts'
+import { drained } from './drained.ts'
 import { errorBody } from './error-body.ts'
 
 /**
@@ -51,7 +51,7 @@ export class EventStream {
     this.#stopHeartbeat()
     let text = ''
     for (const chunk of chunks) text += `data: ${wireText(chunk)}\n\n`
-    if (!this.#response.write(text)) await once(this.#response, 'drain', { signal })
+    if (!this.#response.write(text)) await drained(this.#response, signal)
   }
 
   /** The answer is complete. */

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Context } from '../context.ts'
+import { drained } from '../drained.ts'
 
 /** Whoever does not read the last event in this time, in ms, is cut off without it. */
 const LAST_WORD_MS = 1_000
@@ -40,7 +40,7 @@ export class NativeOutput {
   /** Writes and waits when the caller reads slowly. Throws when the caller has left. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     this.#stopHeartbeat()
-    if (bytes.length > 0 && !this.#response.write(bytes)) await once(this.#response, 'drain', { signal })
+    if (bytes.length > 0 && !this.#response.write(bytes)) await drained(this.#response, signal)
   }
 
   /** The answer is whole. */

@@ -116,6 +116,17 @@ describe('the chat under limits', () => {
   })
 })
 
+test('a max_tokens far beyond all limits reserves no more than an answer usually takes', async () => {
+  const { chat } = await start(() => [streamHead(), ...streamEvents().slice(0, 1), hang()], {}, tokenLimits)
+  const leaving = new AbortController()
+  const body = { stream: true, max_tokens: 1_000_000_000, n: 1 }
+  expect((await chat(body, { signal: leaving.signal })).status).toBe(200)
+  expect(await counted('tokens')).toBeLessThan(4_200)
+  leaving.abort()
+  await settled()
+  expect((await chat(body, { signal: AbortSignal.timeout(200) }).catch(() => undefined))?.status).not.toBe(429)
+})
+
 describe('what a call is charged', () => {
   test('the vendor’s usage, in place of what was reserved', async () => {
     const { chat } = await start(plainAnswer, {}, tokenLimits)
