@@ -1,52 +1,54 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Certificates } from '../testkit/certs.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
+import type { Service, ServiceEnv } from '../testkit/services.ts'
 
-const TEMPLATE = fileURLToPath(new URL('../../deploy/overseas/nginx.conf', import.meta.url))
-// As root on Debian nginx lies outside some PATHs.
-const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
+const file = (path: string): string => fileURLToPath(new URL(`../../deploy/${path}`, import.meta.url))
+const SCRIPT = file('images/front')
 
-/** The real nginx with deploy/overseas/nginx.conf, in a folder of its own. */
+/** The real nginx, run by deploy/images/front as its image does, in a folder of its own. */
 export interface Front {
   readonly httpPort: number
   readonly httpsPort: number
   /** What `nginx -t` said. */
   readonly check: { readonly status: number | null; readonly output: string }
+  /** Process id of nginx's first process. */
+  readonly pid: number
   log(name: 'access' | 'error'): string
+  /** Runs one of the script's commands, such as `['drain', '1']`. */
+  command(...args: string[]): void
   stop(): Promise<void>
 }
 
-/** Fills the template in, checks it and runs it in front of two relays on loopback. */
-export async function startFront(
-  { certFile, keyFile }: Certificates,
-  relayPorts: readonly [number, number],
-): Promise<Front> {
+/**
+ * Fills a template in, checks it and runs it on loopback.
+ *
+ * @param side whose template: `overseas` or `domestic`.
+ * @param more what the script reads besides ports and folders: FERRY_RELAY_1, FERRY_TLS_CERT, …
+ */
+export async function startFront(side: 'overseas' | 'domestic', more: ServiceEnv): Promise<Front> {
   const folder = mkdtempSync(join(tmpdir(), 'ferry-nginx-'))
   // nginx's workers, which are not root, keep large bodies below it.
   chmodSync(folder, 0o755)
   const [httpPort, httpsPort] = [await freePort(), await freePort()]
-  const file = join(folder, 'nginx.conf')
-  const values: Readonly<Record<string, string>> = {
-    FERRY_SERVER_NAME: 'localhost',
-    FERRY_HTTP_PORT: `127.0.0.1:${httpPort}`,
-    FERRY_HTTPS_PORT: `127.0.0.1:${httpsPort}`,
-    FERRY_TLS_CERT: certFile,
-    FERRY_TLS_KEY: keyFile,
-    FERRY_RELAY_1: `127.0.0.1:${relayPorts[0]}`,
-    FERRY_RELAY_2: `127.0.0.1:${relayPorts[1]}`,
+  const env = {
+    PATH: process.env.PATH,
+    FERRY_TEMPLATE: file(`${side}/nginx.conf`),
     FERRY_STATE_DIR: folder,
     FERRY_LOG_DIR: folder,
+    FERRY_HTTP_PORT: `127.0.0.1:${httpPort}`,
+    FERRY_HTTPS_PORT: `127.0.0.1:${httpsPort}`,
     FERRY_ACME_ROOT: folder,
+    FERRY_WATCH_SECONDS: '0.2',
+    ...more,
   }
-  writeFileSync(file, fill(readFileSync(TEMPLATE, 'utf8'), values))
-  const args = ['-p', folder, '-c', file, '-e', join(folder, 'error.log'), '-g', 'daemon off;']
-  const { status, stdout, stderr } = spawnSync('nginx', [...args, '-t'], { env, encoding: 'utf8' })
-  const child = spawn('nginx', args, { env, stdio: 'ignore' })
+  const { status, stdout, stderr } = spawnSync(SCRIPT, ['render'], { env, encoding: 'utf8' })
+  const child = spawn(SCRIPT, ['run'], { env, stdio: 'ignore' })
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   const listening = eventually('nginx answers', () => answers(`http://127.0.0.1:${httpPort}/`), 10_000)
   try {
@@ -59,7 +61,9 @@ export async function startFront(
     httpPort,
     httpsPort,
     check: { status, output: `${stdout}${stderr}` },
+    pid: child.pid ?? 0,
     log: (name) => readFileSync(join(folder, `${name}.log`), 'utf8'),
+    command: (...args) => void execFileSync(SCRIPT, args, { env, stdio: 'pipe' }),
     stop: async () => {
       await end(child)
       rmSync(folder, { recursive: true, force: true })
@@ -67,12 +71,18 @@ export async function startFront(
   }
 }
 
-const fill = (template: string, values: Readonly<Record<string, string>>): string =>
-  template.replace(/\$\{(FERRY_[A-Z0-9_]+)\}/g, (_, name: string) => {
-    const value = values[name]
-    if (value === undefined) throw new Error(`the template has ${name}, which nobody fills in`)
-    return value
-  })
+/** What the overseas template needs to know of its certificate and its relays. */
+export const overseasEnv = (
+  { certFile, keyFile }: Certificates,
+  [one, two]: readonly [Service, Service],
+): ServiceEnv => ({
+  FERRY_TLS_CERT: certFile,
+  FERRY_TLS_KEY: keyFile,
+  FERRY_RELAY_1: `127.0.0.1:${one.port}`,
+  FERRY_RELAY_2: `127.0.0.1:${two.port}`,
+  FERRY_METRICS_1: `127.0.0.1:${one.metricsPort}`,
+  FERRY_METRICS_2: `127.0.0.1:${two.metricsPort}`,
+})
 
 const answers = (url: string): Promise<boolean> =>
   fetch(url, { redirect: 'manual' }).then(

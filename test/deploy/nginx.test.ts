@@ -20,7 +20,7 @@ import {
   ScriptedVendor,
 } from '../testkit/scripted-vendor.ts'
 import { RELAY_TOKEN, relayEnv, type Service, startRelay } from '../testkit/services.ts'
-import { type Front, startFront } from './front.ts'
+import { type Front, overseasEnv, startFront } from './front.ts'
 
 const { openai, gemini } = DIALECTS
 const EVENTS = ['data: {"n":1}\n\n', 'data: {"n":2}\n\n', 'data: [DONE]\n\n']
@@ -42,7 +42,7 @@ describe('deploy/overseas/nginx.conf before two relays', () => {
     vendor = await ScriptedVendor.start()
     const env = relayEnv(vendor.origin, { TRUSTED_PROXIES: '127.0.0.1/32' })
     relays = [await startRelay(env), await startRelay(env)]
-    front = await startFront(certificates, [relays[0].port, relays[1].port])
+    front = await startFront('overseas', overseasEnv(certificates, relays))
   })
   beforeEach(() => {
     vendor.clear()

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { ConfigError } from './env.ts'
 
 /**
@@ -8,13 +9,20 @@ import { ConfigError } from './env.ts'
  * @param service how the service calls itself, such as `relay`.
  */
 export async function runMain(service: string, start: () => Promise<void>): Promise<void> {
+  // The first process of a container ignores signals that it has no handler for, and would start in spite of them.
+  for (const signal of SIGNALS) process.on(signal, endAtOnce)
   try {
     await start()
+    for (const signal of SIGNALS) process.off(signal, endAtOnce)
   } catch (error) {
     for (const line of startFaults(error)) process.stderr.write(`${service}: ${line}\n`)
     process.exit(1)
   }
 }
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+
+const endAtOnce = (signal: NodeJS.Signals): never => process.exit(128 + constants.signals[signal])
 
 /** What a failed `listen` adds to the system's error: what was asked for, and in which variable. */
 type StartError = NodeJS.ErrnoException & { port?: number; address?: string; hostname?: string; variable?: string }

@@ -34,6 +34,16 @@ describe('a start that fails', () => {
 })
 
 it.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)('a start that gets %s ends at once', (signal, status) => {
+  // A container's first process has no default action for signals; elsewhere the exit code shows who ended it.
+  expect(
+    startWith(`process.kill(process.pid, '${signal}'); await new Promise((resolve) => setTimeout(resolve, 20_000))`),
+  ).toMatchObject({ status })
+})
+
+it.each([
   ['relay', 'zod'],
   ['relay', 'pino'],
   ['bff', 'koa'],

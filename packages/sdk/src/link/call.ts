@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FerryError } from '../errors.ts'
-import { isErrorCode } from '../schema/errors.ts'
+import { type ErrorCode, isErrorCode } from '../schema/errors.ts'
 import { HEADERS } from '../schema/headers.ts'
 import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreachableAnswer } from './answers.ts'
 import { ByteQueue } from './byte-queue.ts'
@@ -41,6 +41,11 @@ const LONGEST_PAUSE_IN_CONTACT_MS = 500
 const ROUNDS = 3
 /** How many carriers may bring what is no frame: the first is tried again without packing, in case that was at fault. */
 const MAX_FAULTS = 3
+
+/** What a relay, or the proxy in front of it, says of a request that another relay may take. */
+const REFUSED_HERE: ReadonlySet<ErrorCode> = new Set(['draining', 'overloaded', 'upstream_unreachable'])
+/** What a proxy in front says when its relay has gone. A relay tells of its vendor in frames, so it is not meant. */
+const LOST_BEHIND_PROXY: ReadonlySet<ErrorCode> = new Set(['upstream_truncated', 'upstream_timeout'])
 
 type End = CarrierEnd & { kind: 'answered' }
 type Broken = CarrierEnd & { kind: 'closed' }
@@ -241,7 +246,12 @@ export class DurableCall {
       this.#isWanted = true
       return
     }
-    if (!wasReached && (code === 'draining' || code === 'overloaded') && (await this.#mayMove())) {
+    // A proxy in front has lost its relay: what became of the exchange only a relay can say.
+    if (wasReached ? LOST_BEHIND_PROXY.has(code) : code === 'upstream_unreachable' && this.#mayLive) {
+      this.#closed({ kind: 'closed', error: undefined, wasSent: wasReached })
+      return
+    }
+    if (!wasReached && REFUSED_HERE.has(code) && (await this.#mayMove())) {
       this.#relay.failed()
       if (this.#move()) return
     }
@@ -255,6 +265,10 @@ export class DurableCall {
     this.#mustAsk = true
     if (status >= 500) this.#closed({ kind: 'closed', error: undefined, wasSent: true })
     else this.#fail(new FerryError('upstream_invalid', `What answered with ${status} does not speak the border link.`))
+  }
+
+  get #mayLive(): boolean {
+    return this.#isClaimed || this.#isDoubtful
   }
 
   /** Whether the vendor has certainly not seen the request, and will not. */

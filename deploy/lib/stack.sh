@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# What up.sh and roll.sh of both sides share. They source it after they have gone to their own folder.
+
+fail() {
+  echo "${0##*/}: $*" >&2
+  exit 1
+}
+
+say() { echo "${0##*/}: $*"; }
+
+require_env_file() {
+  [[ -f .env ]] || fail "there is no .env here: cp .env.example .env, fill it in, and run this again"
+  command -v docker >/dev/null || fail 'docker is not installed (deploy/README.md)'
+  docker compose version >/dev/null 2>&1 || fail 'docker has no compose plugin: install docker-compose-plugin'
+  # It holds keys.
+  chmod go-rwx .env
+}
+
+# The value of a name in .env, or nothing. Compose reads the same file; this takes it literally.
+env_value() {
+  local line value
+  line=$(grep -E "^$1=" .env | tail -1) || return 0
+  value=${line#*=}
+  value=${value%$'\r'}
+  if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
+  printf '%s' "$value"
+}
+
+# write_secret FOLDER FILE VALUE: for the containers of that folder. Other users of this host cannot pass `secrets`; the
+# users within the containers must be able to read what is in it.
+write_secret() {
+  install -d -m 700 secrets
+  install -d -m 755 "secrets/$1"
+  (umask 077 && printf '%s' "$3" >"secrets/$1/.$2.new")
+  chmod 444 "secrets/$1/.$2.new"
+  mv -f "secrets/$1/.$2.new" "secrets/$1/$2"
+}
+
+random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# made_secret FOLDER FILE NAME: what .env says under NAME; else what was made before; else something new.
+made_secret() {
+  local value
+  value=$(env_value "$3")
+  if [[ -z $value && -s secrets/$1/$2 ]]; then value=$(<"secrets/$1/$2"); fi
+  printf '%s' "${value:-${4:-}$(random_secret)}"
+}
+
+# Whether a service's container answers 200 there.
+answers() { docker compose exec -T "$1" node /usr/local/lib/ferry/healthcheck.mjs "$2" >/dev/null 2>&1; }
+
+# wait_for SECONDS WHAT COMMAND…
+wait_for() {
+  local seconds=$1 what=$2
+  shift 2
+  for ((i = 0; i < seconds * 2; i++)); do
+    "$@" && return
+    sleep 0.5
+  done
+  fail "not after $seconds s: $what. Look at: docker compose ps; docker compose logs --tail 50"
+}
+
+nginx_answers() { docker compose exec -T nginx front check >/dev/null 2>&1; }
+
+# The images: built from this checkout, or pulled where .env names a registry.
+get_images() {
+  if [[ -n $(env_value FERRY_IMAGES) ]]; then docker compose pull --quiet; else docker compose build --quiet; fi
+}
+
+# roll NAME PORT_OWNER…: replaces NAME-1, then NAME-2. Each gets nothing new, finishes what it holds, and is back before
+# the other one goes.
+roll() {
+  local name=$1 index
+  for index in 1 2; do
+    say "$name-$index: no new calls; waiting for those that run"
+    docker compose exec -T nginx front drain "$index"
+    docker compose up -d --no-deps --no-build --force-recreate "$name-$index"
+    wait_for 60 "$name-$index is ready" answers "$name-$index" /ready
+    docker compose exec -T nginx front undrain "$index"
+    say "$name-$index: ready"
+  done
+}
