@@ -31,6 +31,7 @@ export default defineConfig({
       suite('border', ['test/border/**/*.test.ts'], 120_000),
       suite('limits', ['test/limits/**/*.test.ts'], 60_000),
       suite('deploy', ['test/deploy/**/*.test.ts'], 60_000),
+      suite('operations', ['test/operations/**/*.test.ts'], 60_000),
       suite('relay', ['test/relay/**/*.test.ts', 'test/soak/**/*.test.ts'], 60_000),
     ],
     coverage: {

@@ -17,8 +17,24 @@ const ts = (file, ...args) => ({ kind: 'ts', file, args })
 const tool = (name, ...args) => ({ kind: 'bin', name, args })
 const task = (name) => ({ kind: 'task', name })
 
+/** What the alerts and dashboards are tested with. */
+const MONITORED_WITH = [
+  'prometheus',
+  'prometheus-alertmanager',
+  ...['node', 'redis', 'nginx', 'blackbox'].map((name) => `prometheus-${name}-exporter`),
+]
 /** What the tests run besides Node. */
-const TESTED_WITH = ['nginx', 'redis-server', 'openssl', 'javac', 'mvn', 'python3', 'chromium', 'espeak-ng']
+const TESTED_WITH = [
+  'nginx',
+  'redis-server',
+  'openssl',
+  'javac',
+  'mvn',
+  'python3',
+  'chromium',
+  'espeak-ng',
+  ...MONITORED_WITH,
+]
 
 const TASKS = {
   start: { steps: [ts('tools/start/main.ts')] },

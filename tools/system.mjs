@@ -13,6 +13,12 @@ const PROGRAMS = {
   python3: { package: 'python3 python3-venv', why: 'the Python example' },
   chromium: { package: 'chromium fonts-noto-cjk', why: 'tests in a browser' },
   'espeak-ng': { package: 'espeak-ng', why: 'the voice example’s speech' },
+  prometheus: { package: 'prometheus', why: 'tests of alerts and dashboards' },
+  'prometheus-alertmanager': { package: 'prometheus-alertmanager', why: 'tests of alerts' },
+  'prometheus-node-exporter': { package: 'prometheus-node-exporter', why: 'tests of alerts and dashboards' },
+  'prometheus-redis-exporter': { package: 'prometheus-redis-exporter', why: 'tests of alerts and dashboards' },
+  'prometheus-nginx-exporter': { package: 'prometheus-nginx-exporter', why: 'tests of alerts and dashboards' },
+  'prometheus-blackbox-exporter': { package: 'prometheus-blackbox-exporter', why: 'tests of alerts and dashboards' },
   wrk: { package: 'wrk', why: 'benchmarks' },
   gcc: { package: 'gcc libc6-dev', why: 'the benchmark’s mock vendor' },
 }

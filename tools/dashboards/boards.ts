@@ -1,0 +1,282 @@
+import type { Board } from './build.ts'
+
+const overview: Board = {
+  uid: 'ferry-overview',
+  title: 'overview',
+  rows: {
+    'What users see': [
+      {
+        title: 'Calls',
+        unit: 'reqps',
+        queries: [['sum by (vendor) (rate(http_requests_total{job="ferry-bff",vendor!="none"}[5m]))', '{{vendor}}']],
+      },
+      {
+        title: 'Success',
+        unit: 'percentunit',
+        about: 'Above 99 %. Answers that broke in mid-stream count as failed.',
+        queries: [['ferry:calls:success_ratio_rate5m', 'calls that end well']],
+      },
+      {
+        title: 'Time to the first byte',
+        unit: 's',
+        about: 'P95 below 2 s; reasoning models think longer.',
+        queries: [
+          ['ferry:first_byte_seconds:p95_rate5m', 'P95'],
+          ['histogram_quantile(0.5, sum by (le) (rate(ferry_first_byte_seconds_bucket[5m])))', 'median'],
+        ],
+      },
+    ],
+    Errors: [
+      { title: 'By code', unit: 'reqps', queries: [['sum by (code) (rate(ferry_errors_total[5m]))', '{{code}}']] },
+      {
+        title: 'Share of 5xx',
+        unit: 'percentunit',
+        about: 'Below 1 %; the alert is at 5 %.',
+        queries: [['job:http_requests_5xx:ratio_rate5m', '{{job}}']],
+      },
+      { title: 'Targets that answer', unit: 'short', queries: [['sum by (job) (up)', '{{job}}']] },
+    ],
+    'The BFF': [
+      { title: 'Open streams', unit: 'short', queries: [['sum by (instance) (ferry_open_streams)', '{{instance}}']] },
+      { title: 'Models that rest', unit: 'short', queries: [['sum by (vendor) (ferry_breakers_open)', '{{vendor}}']] },
+      {
+        title: 'Event loop, lag P99',
+        unit: 's',
+        about: 'Above 0.2 s the process has more work than its core does.',
+        queries: [['nodejs_eventloop_lag_p99_seconds{job="ferry-bff"}', '{{instance}}']],
+      },
+    ],
+  },
+}
+
+const border: Board = {
+  uid: 'ferry-border',
+  title: 'border link',
+  rows: {
+    'The line': [
+      {
+        title: 'Segments sent again',
+        unit: 'percentunit',
+        about: 'By the hosts overseas, towards China. Evenings reach several per cent.',
+        queries: [['instance:node_tcp:retransmitted_ratio_rate5m', '{{host}} {{instance}}']],
+      },
+      {
+        title: 'Round trip from here, HTTPS',
+        unit: 's',
+        about: 'A GET of /health on a new connection: about four round trips.',
+        queries: [['sum by (instance) (probe_duration_seconds)', '{{instance}}']],
+      },
+      {
+        title: 'Certificates, days left',
+        unit: 'd',
+        queries: [['(probe_ssl_earliest_cert_expiry - time()) / 86400', '{{instance}}']],
+      },
+    ],
+    'What crosses it': [
+      {
+        title: 'Bytes',
+        unit: 'Bps',
+        queries: [['sum by (direction) (rate(relay_body_bytes_total[5m]))', '{{direction}}']],
+      },
+      {
+        title: 'How exchanges end',
+        unit: 'reqps',
+        about: 'upstream_truncated and drained are answers that users did not get whole.',
+        queries: [['sum by (outcome) (rate(relay_exchanges_total[5m]))', '{{outcome}}']],
+      },
+      {
+        title: 'Exchanges under way',
+        unit: 'short',
+        queries: [['sum by (host, relay, instance) (relay_open_exchanges)', '{{host}} {{relay}} {{instance}}']],
+      },
+    ],
+    'Where the time goes': [
+      {
+        title: 'To the vendor’s head, P95',
+        unit: 's',
+        queries: [['relay:vendor_head_seconds:p95_rate5m', '{{vendor}}']],
+      },
+      {
+        title: 'To the first byte at the relay, P95',
+        unit: 's',
+        queries: [
+          ['histogram_quantile(0.95, sum by (le, vendor) (rate(relay_first_byte_seconds_bucket[5m])))', '{{vendor}}'],
+        ],
+      },
+      {
+        title: 'To the first byte at the BFF, P95',
+        unit: 's',
+        about: 'What it is above the relay’s is the border.',
+        queries: [
+          ['histogram_quantile(0.95, sum by (le, vendor) (rate(ferry_first_byte_seconds_bucket[5m])))', '{{vendor}}'],
+        ],
+      },
+    ],
+  },
+}
+
+const vendors: Board = {
+  uid: 'ferry-vendors',
+  title: 'vendors and cost',
+  rows: {
+    Vendors: [
+      {
+        title: 'Answers by status',
+        unit: 'reqps',
+        queries: [
+          [
+            'sum by (vendor, status) (rate(http_requests_total{job="llm-proxy",vendor!="none"}[5m]))',
+            '{{vendor}} {{status}}',
+          ],
+        ],
+      },
+      {
+        title: 'Keys that rest',
+        unit: 'short',
+        about: 'All of a vendor at 1: no key is left.',
+        queries: [['max by (vendor, key) (relay_vendor_key_resting)', '{{vendor}} {{key}}']],
+      },
+      {
+        title: 'Attempts for each call',
+        unit: 'short',
+        about: '1 when nothing is repeated.',
+        queries: [
+          [
+            'sum by (vendor) (rate(ferry_attempts_total[5m])) / (sum by (vendor) (rate(ferry_request_duration_seconds_count[5m])) > 0)',
+            '{{vendor}}',
+          ],
+        ],
+      },
+    ],
+    'Tokens, which are the bill': [
+      {
+        title: 'Tokens a minute',
+        unit: 'short',
+        queries: [['60 * sum by (vendor, kind) (rate(ferry_tokens_total[5m]))', '{{vendor}} {{kind}}']],
+      },
+      {
+        title: 'Tokens in 24 hours',
+        unit: 'short',
+        about: 'Money by key, user and model is in the ledger and in GET /v1/usage, which know prices.',
+        queries: [['sum by (vendor, kind) (increase(ferry_tokens_total[24h]))', '{{vendor}} {{kind}}']],
+      },
+      {
+        title: 'Total time, P95',
+        unit: 's',
+        queries: [
+          [
+            'histogram_quantile(0.95, sum by (le, vendor) (rate(ferry_request_duration_seconds_bucket[5m])))',
+            '{{vendor}}',
+          ],
+        ],
+      },
+    ],
+  },
+}
+
+const tenants: Board = {
+  uid: 'ferry-tenants',
+  title: 'tenants and limits',
+  rows: {
+    Limits: [
+      {
+        title: 'Refusals by limit',
+        unit: 'reqps',
+        about: 'Who it was is in the access log and in GET /v1/usage: metrics name no key.',
+        queries: [['sum by (limit) (rate(ferry_limit_refusals_total[5m]))', '{{limit}}']],
+      },
+      {
+        title: 'Answers by status',
+        unit: 'reqps',
+        queries: [['sum by (status) (rate(http_requests_total{job="ferry-bff"}[5m]))', '{{status}}']],
+      },
+      {
+        title: 'Repeats refused by a key’s budget',
+        unit: 'reqps',
+        queries: [['sum(rate(ferry_retry_budget_refusals_total[5m]))', 'refused']],
+      },
+    ],
+    'The store of the counts': [
+      {
+        title: 'Calls on insurance',
+        unit: 'reqps',
+        about: 'Above 0 limits are loose: Redis is away.',
+        queries: [['sum by (instance) (rate(ferry_insured_calls_total[5m]))', '{{instance}}']],
+      },
+      {
+        title: 'Settlements that wait, or were lost',
+        unit: 'short',
+        queries: [
+          ['sum(ferry_waiting_settlements)', 'waiting'],
+          ['sum(ferry_lost_settlements_total)', 'lost'],
+          ['sum(ferry_abandoned_calls_total)', 'abandoned calls'],
+        ],
+      },
+      { title: 'Redis: memory', unit: 'bytes', queries: [['redis_memory_used_bytes', '{{instance}}']] },
+    ],
+  },
+}
+
+const host: Board = {
+  uid: 'ferry-host',
+  title: 'relay host',
+  rows: {
+    Machine: [
+      {
+        title: 'CPU',
+        unit: 'percentunit',
+        about: 'Below 70 %.',
+        queries: [['instance:node_cpu:busy_ratio_rate5m', '{{host}} {{instance}}']],
+      },
+      {
+        title: 'Memory',
+        unit: 'percentunit',
+        about: 'Below 80 %.',
+        queries: [['instance:node_memory:used_ratio', '{{host}} {{instance}}']],
+      },
+      {
+        title: 'Disk',
+        unit: 'percentunit',
+        about: 'Below 80 %.',
+        queries: [
+          ['max by (host, instance, mountpoint) (instance:node_filesystem:used_ratio)', '{{host}} {{mountpoint}}'],
+        ],
+      },
+    ],
+    'Relay processes': [
+      {
+        title: 'Memory',
+        unit: 'bytes',
+        queries: [['process_resident_memory_bytes{job="llm-proxy"}', '{{host}} {{relay}} {{instance}}']],
+      },
+      {
+        title: 'CPU',
+        unit: 'percentunit',
+        about: 'Of one core; a relay process cannot use more.',
+        queries: [['rate(process_cpu_seconds_total{job="llm-proxy"}[5m])', '{{host}} {{relay}} {{instance}}']],
+      },
+      {
+        title: 'Event loop, lag P99',
+        unit: 's',
+        queries: [['nodejs_eventloop_lag_p99_seconds{job="llm-proxy"}', '{{host}} {{relay}} {{instance}}']],
+      },
+    ],
+    'nginx and the network': [
+      { title: 'Connections at nginx', unit: 'short', queries: [['nginx_connections_active', '{{instance}}']] },
+      { title: 'Requests at nginx', unit: 'reqps', queries: [['rate(nginx_http_requests_total[5m])', '{{instance}}']] },
+      {
+        title: 'Sent',
+        unit: 'Bps',
+        queries: [
+          [
+            'sum by (host, instance) (rate(node_network_transmit_bytes_total{device!~"lo|veth.*|docker.*|br-.*"}[5m]))',
+            '{{host}} {{instance}}',
+          ],
+        ],
+      },
+    ],
+  },
+}
+
+/** The dashboards; one file each below deploy/monitoring/grafana/dashboards. */
+export const BOARDS: readonly Board[] = [overview, border, vendors, tenants, host]
