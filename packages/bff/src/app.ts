@@ -10,18 +10,23 @@ import { createResolver, createTargets } from './dispatch/resolve.ts'
 import { RetryBudgets } from './dispatch/retry-budget.ts'
 import type { ImageNetwork } from './images/fetch-image.ts'
 import { InlineImages } from './images/inline-images.ts'
+import { KeyAdmin } from './keys/admin.ts'
 import type { KeyRing } from './keys/ring.ts'
 import type { Seals } from './keys/seals.ts'
+import type { KeySync } from './keys/sync.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
 import { accessLog } from './middleware/access-log.ts'
-import { auth } from './middleware/auth.ts'
+import { createRefusals } from './middleware/admin-auth.ts'
+import { auth, createFailures } from './middleware/auth.ts'
 import { cors } from './middleware/cors.ts'
 import { closeWhileDraining } from './middleware/drain.ts'
 import { errors } from './middleware/errors.ts'
 import { requestId } from './middleware/request-id.ts'
 import { securityHeaders } from './middleware/security-headers.ts'
 import { KeptReasoning } from './reasoning/kept-reasoning.ts'
+import { createAudit } from './routes/admin/audit.ts'
+import { adminRoutes } from './routes/admin/index.ts'
 import { type ChatOptions, chat } from './routes/chat.ts'
 import { docs, openApi } from './routes/docs.ts'
 import { embeddings } from './routes/embeddings.ts'
@@ -48,13 +53,22 @@ export interface AppParts {
   readonly imageNetwork?: ImageNetwork | undefined
   readonly ring: KeyRing
   readonly seals: Seals
+  readonly keys: KeySync
   /** Whether the process is about to stop. */
   readonly draining: () => boolean
 }
 
+/** The BFF's doors. */
+export interface Apps {
+  readonly app: Koa<State>
+  /** The admin API, where it has a port of its own. */
+  readonly adminApp: Koa<State> | undefined
+}
+
 /** The BFF's request path, from the top to the bottom. */
-export function createApp(parts: AppParts): Koa<State> {
-  const { config, log, telemetry, store, ring, seals, draining } = parts
+export function createApps(parts: AppParts): Apps {
+  const { config, log, telemetry, store, ring, seals, keys, draining } = parts
+  const refusals = createRefusals(telemetry.registry)
   const prices = createPrices(config.file.prices)
   const options: ChatOptions = {
     ...config,
@@ -74,7 +88,8 @@ export function createApp(parts: AppParts): Koa<State> {
   }
   const targetOf = createTargets(config.file)
   const nativeOptions: NativeOptions = { ...config, ...options, targetOf }
-  const callers = { ring, seals, trustedProxies: config.trustedProxies }
+  const { trustedProxies } = config
+  const callers = { ring, seals, trustedProxies, refusals, failures: createFailures(), knowsAll: () => keys.isComplete }
   const known = auth(callers)
   const knownToVendor = auth(callers, nativePlaces(targetOf))
   const vendorErrors = errors(nativeErrorBody(targetOf))
@@ -101,15 +116,32 @@ export function createApp(parts: AppParts): Koa<State> {
   })
   router.all('/proxy/:vendor/*path', vendorErrors, knownToVendor, native(nativeOptions))
 
+  const vendors = new Set(config.file.vendors.map(({ name }) => name))
+  const admin = new KeyAdmin({ ring, sync: keys, vendors })
+  const adminRouter = adminRoutes({ ...config, store, refusals, admin, audit: createAudit(log, trustedProxies) })
+  const isAdminHere = config.adminTokens.length > 0 && config.adminPort === undefined
+  const isAdminApart = config.adminTokens.length > 0 && config.adminPort !== undefined
+  return {
+    app: createDoor(parts, isAdminHere ? [router, adminRouter] : [router], config.corsOrigins),
+    adminApp: isAdminApart ? createDoor(parts, [adminRouter], []) : undefined,
+  }
+}
+
+/** What every request passes, and the routes behind it. */
+function createDoor(
+  { log, telemetry, draining }: AppParts,
+  routers: readonly Router<State, Context>[],
+  corsOrigins: readonly URL[],
+): Koa<State> {
   const app = new Koa<State>()
   app.use(closeWhileDraining(draining))
   app.use(securityHeaders())
   app.use(requestId(log))
   app.use(accessLog(telemetry, log))
-  app.use(cors(config.corsOrigins))
+  app.use(cors(corsOrigins))
   app.use(errors())
-  app.use(router.routes())
-  app.use(router.allowedMethods())
+  for (const router of routers) app.use(router.routes())
+  for (const router of routers) app.use(router.allowedMethods())
   app.on('error', (error) => (isCallersLeaving(error) ? log.debug : log.error).call(log, { err: error }, 'koa_error'))
   return app
 }

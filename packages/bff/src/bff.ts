@@ -1,12 +1,14 @@
 import { createServer } from 'node:http'
 import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
-import { type AppParts, createApp } from './app.ts'
+import { type AppParts, createApps } from './app.ts'
 import { openShelf } from './cache/open.ts'
 import type { BffConfig } from './config.ts'
 import { Connections } from './connections.ts'
 import { configuredKeys } from './keys/configured.ts'
+import { KEY_PROCEDURES } from './keys/procedures.ts'
 import { KeyRing } from './keys/ring.ts'
 import { Seals } from './keys/seals.ts'
+import { KeySync } from './keys/sync.ts'
 import { LedgerExport } from './ledger/export.ts'
 import { createCalendar } from './limits/calendar.ts'
 import { loadTokenCounter } from './limits/estimate.ts'
@@ -20,6 +22,8 @@ import { createTransport } from './transport.ts'
 /** A started BFF. */
 export interface Bff extends Shutdown {
   readonly port: number
+  /** Port of the admin API, where it has one of its own. */
+  readonly adminPort: number | undefined
   readonly metricsPort: number | undefined
   readonly log: Logger
 }
@@ -39,7 +43,7 @@ export async function startBff(
   const telemetry = createTelemetry()
   const transport = createTransport(config)
   const [store] = await Promise.all([
-    openStore(config.redis, config.redisTimeoutMs, PROCEDURES, log),
+    openStore(config.redis, config.redisTimeoutMs, [...PROCEDURES, ...KEY_PROCEDURES], log),
     loadTokenCounter(),
   ])
   const limits = new Limits({
@@ -54,12 +58,12 @@ export async function startBff(
   const shelf = openShelf(config, store, log)
   const ledger = new LedgerExport(store, config.ledgerFile, log)
   let stopping = false
-  const ring = new KeyRing(
-    createPolicies(config.limits, config.file.limits),
-    configuredKeys(config.keys, config.file.keys),
-  )
+  const configured = configuredKeys(config.keys, config.file.keys)
+  const ring = new KeyRing(createPolicies(config.limits, config.file.limits), configured)
   const seals = new Seals(config.keys)
-  const app = createApp({
+  const keys = new KeySync({ store, ring, seals, configured, log, registry: telemetry.registry })
+  await keys.start()
+  const { app, adminApp } = createApps({
     ...surroundings,
     config,
     log,
@@ -70,16 +74,23 @@ export async function startBff(
     limits,
     ring,
     seals,
+    keys,
     draining: () => stopping,
   })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
   const connections = new Connections(server)
   const port = await listen(server, config.port, config.host)
+  const admin = adminApp && createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, adminApp.callback())
+  const adminPort = admin && (await listen(admin, config.adminPort ?? 0, config.host, 'ADMIN_PORT'))
   const metrics = await startMetrics(config, () => telemetry.registry.metrics())
-  log.info({ port, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) }, 'bff_started')
+  log.info(
+    { port, adminPort, metricsPort: metrics?.port, vendors: config.file.vendors.map(({ name }) => name) },
+    'bff_started',
+  )
 
   return {
     port,
+    adminPort,
     metricsPort: metrics?.port,
     log,
     async stop() {
@@ -87,8 +98,11 @@ export async function startBff(
       const forced = setTimeout(() => server.closeAllConnections(), config.drainTimeoutMs)
       const closed = new Promise((resolve) => server.close(resolve))
       connections.closeIdle()
+      admin?.close()
+      admin?.closeAllConnections()
       await closed
       clearTimeout(forced)
+      await keys.close()
       await limits.close()
       await ledger.close()
       await Promise.all([transport.close(), metrics?.close(), shelf.close(), store.close()])

@@ -22,6 +22,7 @@ import {
   secret,
   text,
   type ValuesOf,
+  type Variable,
   type Variables,
 } from '@llm-ferry/kit'
 import { type FileConfig, parseFileConfig } from './config-file.ts'
@@ -35,6 +36,15 @@ const cidr = (value: string): string => {
   return value
 }
 
+const oneToken = secret({ doc: '' }).parse
+const namedTokens = namedSecrets({ doc: '' }).parse
+
+function parseAdminTokens(text: string): readonly NamedSecret[] {
+  return /^[A-Za-z0-9._-]{1,64}:.{16,}$/.test(text) || text.includes(',')
+    ? namedTokens(text)
+    : [{ name: 'admin', secret: oneToken(text) }]
+}
+
 const variables = {
   PORT: port({ default: 8080, doc: 'Port that applications connect to.' }),
   HOST: text({ default: '0.0.0.0', doc: 'Address to listen on.' }),
@@ -46,8 +56,14 @@ const variables = {
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'How much is logged.' }),
   NODE_ENV: text({ default: 'production', doc: 'Only named in the log.' }),
   BFF_KEYS: namedSecrets({
-    doc: 'Keys that applications call with: name:key, with commas. Needed unless FERRY_CONFIG has keys with a hash.',
+    doc: 'Keys that applications call with: name:key, with commas. Needed unless FERRY_CONFIG has keys with a hash, or BFF_ADMIN_TOKEN makes keys.',
   }),
+  BFF_ADMIN_TOKEN: {
+    parse: parseAdminTokens,
+    secret: true,
+    doc: 'Token of the admin API: one, or name:token pairs with commas, whose names stand in audit lines. Absent: there is no admin API.',
+  } as Variable<readonly NamedSecret[]>,
+  ADMIN_PORT: port({ doc: 'Port of the admin API alone. Absent: it is on PORT.' }),
   TRUSTED_PROXIES: list(cidr, {
     doc: 'CIDRs of the proxies in front, with commas. Only their X-Forwarded-For is believed; the rightmost address that is not one of them is the caller. Absent: none.',
   }),
@@ -146,6 +162,9 @@ export interface BffConfig {
   /** Keys of BFF_KEYS. */
   readonly keys: readonly NamedSecret[]
   readonly trustedProxies: AddressSet
+  /** Empty: there is no admin API. */
+  readonly adminTokens: readonly NamedSecret[]
+  readonly adminPort: number | undefined
   /** Origins whose pages may call from a browser. */
   readonly corsOrigins: readonly URL[]
   readonly relayUrls: readonly URL[]
@@ -197,6 +216,8 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     metricsToken: values.METRICS_TOKEN,
     logLevel: values.LOG_LEVEL,
     keys: values.BFF_KEYS ?? [],
+    adminTokens: values.BFF_ADMIN_TOKEN ?? [],
+    adminPort: values.ADMIN_PORT,
     trustedProxies: addressSet(values.TRUSTED_PROXIES ?? []),
     corsOrigins: values.CORS_ORIGINS ?? [],
     relayUrls: values.RELAY_URLS ?? [],
@@ -294,7 +315,7 @@ function relayFaults(
 }
 
 function keyFaults(
-  { BFF_KEYS = [] }: Partial<Values>,
+  { BFF_KEYS = [], BFF_ADMIN_TOKEN }: Partial<Values>,
   known: ReadonlyMap<string, string>,
   file: FileConfig | undefined,
 ): string[] {
@@ -305,7 +326,8 @@ function keyFaults(
     .map(
       ([name]) => `FERRY_CONFIG: keys.${name} is no key of BFF_KEYS: correct the name, add the key, or give its hash`,
     )
-  if (names.size > 0 || file.keys.size > 0) return faults
+  if (names.size > 0 || file.keys.size > 0 || BFF_ADMIN_TOKEN !== undefined || known.has('BFF_ADMIN_TOKEN'))
+    return faults
   return ['BFF_KEYS is missing: set it to name:key pairs, such as BFF_KEYS=voicebox:$(openssl rand -hex 24)']
 }
 

@@ -56,6 +56,8 @@ export interface State {
   arrivedAt: number
   facts: CallFacts
   caller: Caller
+  /** Name of the admin token, on admin routes. */
+  actor?: string
 }
 
 /** The Koa context of this app. */

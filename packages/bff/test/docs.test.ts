@@ -24,7 +24,7 @@ describe('/openapi.json', () => {
   it('has no route that does not exist', async () => {
     const { origin } = await startTestBff(
       afterBody(() => plainAnswer()),
-      { METRICS_TOKEN: 'metrics-token-0123456789' },
+      { METRICS_TOKEN: 'metrics-token-0123456789', BFF_ADMIN_TOKEN: 'admin-token-0123456789' },
     )
     for (const { method, path } of OPERATIONS) {
       const response = await fetch(origin + path.replace('{vendor}', 'openai'), { method: method.toUpperCase() })

@@ -3,7 +3,8 @@ import { digestOf } from './digest.ts'
 import type { KeyRecord } from './key.ts'
 import type { KeyConfig, KeyRules } from './rules.ts'
 
-const NO_RULES: KeyRules = {
+/** What holds where nothing is said. */
+export const NO_RULES: KeyRules = {
   limits: {},
   tags: [],
   labels: {},

@@ -16,6 +16,9 @@ export interface KeyRecord extends KeyRules {
   readonly secrets: readonly KeySecret[]
   /** Changes when the session tokens minted so far are to be dead. */
   readonly generation: string
+  /** ISO 8601; configured keys have none. */
+  readonly createdAt?: string | undefined
+  readonly updatedAt?: string | undefined
 }
 
 /** One of a key's secrets. */
@@ -24,6 +27,9 @@ export interface KeySecret {
   readonly digest: string
   /** After a rotation: when it stops to be known, ISO 8601. */
   readonly expiresAt?: string | undefined
+  /** Its last characters, to tell it from others. */
+  readonly hint?: string | undefined
+  readonly createdAt?: string | undefined
 }
 
 /** A key, made ready to judge requests by. */

@@ -49,6 +49,11 @@ export class KeyRing {
     return [...this.#keys.values()]
   }
 
+  /** How many keys there are. */
+  get size(): number {
+    return this.#keys.size
+  }
+
   /** The key of a secret, whatever its state. What the time taken tells is of the guess's digest, not of any secret. */
   find(secret: string): Key | undefined {
     const digest = digestOf(secret)

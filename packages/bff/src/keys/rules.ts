@@ -51,7 +51,8 @@ export const keyNameSchema: z.ZodType<string, string> = z
 /** An address or CIDR. */
 const networkSchema: z.ZodType<string> = z.string().refine(isNetwork, 'must be an address or a CIDR such as 10.0.0.0/8')
 
-function isNetwork(text: string): boolean {
+/** Whether it is an address or a CIDR. */
+export function isNetwork(text: string): boolean {
   try {
     parseCidr(text)
     return true

@@ -4,6 +4,8 @@ import type { Caller, Context, Middleware } from '../context.ts'
 import type { Key } from '../keys/key.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { Seals } from '../keys/seals.ts'
+import type { Refusals } from './admin-auth.ts'
+import { Throttle } from './throttle.ts'
 
 /** Longest name of an end user; longer ones are refused so that they cannot fill memory. */
 const MAX_USER_LENGTH = 256
@@ -11,11 +13,24 @@ const MAX_USER_LENGTH = 256
 /** Where the vendors' SDKs put a key; a client of any of them is welcome. */
 export const PLACES: readonly CredentialPlace[] = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key']
 
+/**
+ * Strange keys from one address in a minute, after which strange keys from there get 429. A key that is known passes all
+ * the same: behind one address there may be a thousand honest callers, and keys are too long to be guessed.
+ */
+const MAX_FAILURES = 60
+
+export const createFailures = (): Throttle =>
+  new Throttle({ points: MAX_FAILURES, seconds: 60, message: 'Too many keys from this address are not known here' })
+
 export interface AuthOptions {
+  readonly failures: Throttle
   readonly ring: KeyRing
   readonly seals: Seals
   /** Proxies in front, whose X-Forwarded-For is believed. */
   readonly trustedProxies: AddressSet
+  readonly refusals: Refusals
+  /** Whether all keys are known; until then a strange one may be one of them. */
+  readonly knowsAll: () => boolean
 }
 
 /**
@@ -25,16 +40,28 @@ export interface AuthOptions {
  * @param placesOf where the key may be. Default: wherever a vendor's SDK puts it in a header.
  */
 export function auth(
-  { ring, seals, trustedProxies }: AuthOptions,
+  { ring, seals, trustedProxies, failures, refusals, knowsAll }: AuthOptions,
   placesOf: (context: Context) => readonly CredentialPlace[] = () => PLACES,
 ): Middleware {
+  async function strange(context: Context): Promise<FerryError> {
+    if (!knowsAll()) {
+      return new FerryError('overloaded', 'Keys cannot be checked at the moment: try again', { retryAfterMs: 1000 })
+    }
+    await failures.count(addressOf(context, trustedProxies)).catch((error: unknown) => {
+      refusals('api', 'throttled')
+      throw error
+    })
+    refusals('api', 'unknown')
+    return new FerryError('authentication_failed', 'This API key is not known here')
+  }
+
   return async function auth(context, next) {
     const places = placesOf(context)
     const query = places.includes('query') ? context.querystring : ''
     const credential = findCredential(context.req.rawHeaders, query, places)
     if (credential.kind === 'fault') throw new FerryError('authentication_failed', credential.message)
     const key = ring.find(credential.value)
-    if (key === undefined) throw new FerryError('authentication_failed', 'This API key is not known here')
+    if (key === undefined) throw await strange(context)
     context.state.facts.keyName = key.record.name
     requireUsable(key)
     if (key.addresses) requireAddress(key.addresses, addressOf(context, trustedProxies))
@@ -45,7 +72,7 @@ export function auth(
 }
 
 /** The address a request comes from, behind trusted proxies. */
-function addressOf({ req }: Context, trusted: AddressSet): string {
+export function addressOf({ req }: Context, trusted: AddressSet): string {
   // Node joins the header's lines with commas.
   const forwarded = req.headers['x-forwarded-for']
   return clientAddress(

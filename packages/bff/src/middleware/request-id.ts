@@ -19,6 +19,7 @@ class RequestState implements State {
   readonly arrivedAt: number = performance.now()
   readonly facts: CallFacts = {}
   declare caller: Caller
+  declare actor?: string
   readonly #log: Logger
 
   constructor(log: Logger, id: string) {

@@ -1,17 +1,23 @@
 import {
+  AdminUsageReport,
+  ApiKey,
   ChatChunk,
   ChatCompletion,
   ChatRequest,
+  DeletedKey,
   EmbeddingsRequest,
   EmbeddingsResponse,
   ErrorBody,
+  KeyCreate,
+  KeyList,
+  KeyRotation,
+  KeyUpdate,
   ModelList,
   UsageReport,
 } from '@llm-ferry/sdk/schema'
 import { z } from 'zod'
-import { OPERATIONS, type Operation, type SchemaName } from './operations.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import type { Json, Operation, SchemaName } from './operation.ts'
+import { OPERATIONS } from './operations.ts'
 
 /** Schemas that operations refer to, by their names in the document. */
 const SCHEMAS = {
@@ -23,6 +29,13 @@ const SCHEMAS = {
   ErrorBody,
   ModelList,
   UsageReport,
+  AdminUsageReport,
+  ApiKey,
+  KeyCreate,
+  KeyUpdate,
+  KeyRotation,
+  KeyList,
+  DeletedKey,
 } satisfies Record<SchemaName, z.ZodType>
 
 /** The API as an OpenAPI 3.1 document, made from the schemas that requests are checked with. */
@@ -51,6 +64,7 @@ const SECURITY: Json = {
     description: 'A BFF key; `x-api-key` and `x-goog-api-key` are taken as well.',
   },
   metrics: { type: 'http', scheme: 'bearer', description: 'METRICS_TOKEN.' },
+  admin: { type: 'http', scheme: 'bearer', description: 'A token of BFF_ADMIN_TOKEN.' },
 }
 
 function paths(): Json {
@@ -71,7 +85,7 @@ function describe(operation: Operation): Json {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...requestBody(operation),
     responses: {
-      '200': { description: 'Done.', content: contentOf(answers) },
+      [operation.status ?? 200]: { description: 'Done.', content: contentOf(answers) },
       ...(security === 'none'
         ? {}
         : { default: { description: 'An error.', content: { 'application/json': { schema: ref('ErrorBody') } } } }),

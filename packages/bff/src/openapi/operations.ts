@@ -1,36 +1,7 @@
 import { USAGE_BREAKDOWNS } from '@llm-ferry/sdk/schema'
 
-type Json = Readonly<Record<string, unknown>>
-
-/** Name of a schema in the document. */
-export type SchemaName =
-  | 'ChatRequest'
-  | 'ChatCompletion'
-  | 'ChatChunk'
-  | 'EmbeddingsRequest'
-  | 'EmbeddingsResponse'
-  | 'ErrorBody'
-  | 'ModelList'
-  | 'UsageReport'
-
-/** One route as the document describes it. */
-export interface Operation {
-  readonly method: 'get' | 'post'
-  readonly path: string
-  readonly id: string
-  readonly summary: string
-  readonly description?: string
-  /** Absent: a BFF key. */
-  readonly security?: 'none' | 'metrics'
-  readonly parameters?: readonly Json[]
-  readonly request?: SchemaName
-  /** Media type → schema of the request, where it is not JSON of ours. */
-  readonly requests?: Readonly<Record<string, SchemaName | Json>>
-  /** Media type → schema of the answer. */
-  readonly answers: Readonly<Record<string, SchemaName | Json>>
-}
-
-const query = (name: string, schema: Json, description: string): Json => ({ name, in: 'query', schema, description })
+import { ADMIN_OPERATIONS } from './admin-operations.ts'
+import { type Json, type Operation, query } from './operation.ts'
 
 const USER: Json = {
   name: 'x-ferry-user',
@@ -205,6 +176,7 @@ export const OPERATIONS: readonly Operation[] = [
     ],
     answers: { 'application/json': 'UsageReport', 'text/csv': { type: 'string' } },
   },
+  ...ADMIN_OPERATIONS,
   {
     method: 'get',
     path: '/health',

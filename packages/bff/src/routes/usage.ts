@@ -1,9 +1,10 @@
 import { FerryError } from '@llm-ferry/sdk'
+import { type AdminUsageBreakdown as Breakdown, USAGE_BREAKDOWNS } from '@llm-ferry/sdk/schema'
 import { DateTime } from 'luxon'
 import { z } from 'zod'
-import type { Middleware } from '../context.ts'
+import type { Context, Middleware } from '../context.ts'
 import { toCsv } from '../ledger/csv.ts'
-import { BREAKDOWNS, type Breakdown, type UsageRow, usageReport } from '../ledger/report.ts'
+import { type ReportQuery, type UsageRow, usageReport } from '../ledger/report.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 
 export interface UsageOptions {
@@ -19,32 +20,34 @@ const day = z.iso.date('must be a day such as 2026-11-22')
 const querySchema = z.strictObject({
   from: day.optional(),
   to: day.optional(),
-  by: z.enum(BREAKDOWNS).default('day'),
+  by: z.enum(USAGE_BREAKDOWNS).default('day'),
   format: z.enum(['json', 'csv']).default('json'),
 })
 
 /** `GET /v1/usage?from=&to=&by=day|hour|model|user&format=json|csv`: what the caller's key used. Default: today. */
-export function usage({ store, quotaTimezone }: UsageOptions): Middleware {
+export function usage(options: UsageOptions): Middleware {
   return async function usage(context) {
-    const { from, to, by, format } = parseQuery(context.query)
-    const today = DateTime.now().setZone(quotaTimezone).toISODate() ?? ''
-    const days = daysBetween(from ?? to ?? today, to ?? today)
-    const rows = (await report(store, context.state.caller.key, days, by)).map(toAnswer)
-    if (format === 'csv') {
-      context.type = 'text/csv; charset=utf-8'
-      context.body = toCsv([...LABELS[by], ...AMOUNTS], rows)
-      return
-    }
-    context.body = { object: 'list', from: days[0], to: days.at(-1), timezone: quotaTimezone, by, data: rows }
+    const { from, to, by, format } = parseQuery(querySchema, context.query)
+    const { caller } = context.state
+    const days = daysOf(from, to, options.quotaTimezone)
+    const rows = await report(options.store, { keys: [caller.key], days, by })
+    answerUsage(context, { rows: rows.map(({ key: _, ...row }) => row), days, by, format }, options)
   }
 }
 
-function parseQuery(query: unknown): z.infer<typeof querySchema> {
-  const result = querySchema.safeParse({ ...(query as object) })
+/** Checks a query. @throws {FerryError} naming the parameter at fault. */
+export function parseQuery<T>(schema: z.ZodType<T>, query: unknown): T {
+  const result = schema.safeParse({ ...(query as object) })
   if (result.success) return result.data
   const [issue] = result.error.issues
   const param = issue?.path.join('.') || undefined
   throw new FerryError('invalid_request', `The query’s ${param ?? 'parameters'}: ${issue?.message}`, { param })
+}
+
+/** The days of a report, today where none is named. */
+export function daysOf(from: string | undefined, to: string | undefined, quotaTimezone: string): readonly string[] {
+  const today = DateTime.now().setZone(quotaTimezone).toISODate() ?? ''
+  return daysBetween(from ?? to ?? today, to ?? today)
 }
 
 function daysBetween(from: string, to: string): string[] {
@@ -57,13 +60,38 @@ function daysBetween(from: string, to: string): string[] {
   return Array.from({ length: count }, (_, i) => first.plus({ days: i }).toISODate() ?? '')
 }
 
-async function report(store: Store, key: string, days: readonly string[], by: Breakdown): Promise<UsageRow[]> {
+/** The lines of a report. @throws {FerryError} `overloaded` while the store is away. */
+export async function report(store: Store, query: ReportQuery): Promise<UsageRow[]> {
   try {
-    return await usageReport(store, key, days, by)
+    return await usageReport(store, query)
   } catch (cause) {
     if (!(cause instanceof StoreUnavailable)) throw cause
     throw new FerryError('overloaded', 'Usage cannot be read at the moment', { retryAfterMs: 1000, cause })
   }
+}
+
+/** A report to be answered. */
+export interface Report {
+  readonly rows: readonly (UsageRow & { readonly key_name?: string })[]
+  readonly days: readonly string[]
+  readonly by: Breakdown
+  readonly format: 'json' | 'csv'
+}
+
+/** Answers with a report, as JSON or as CSV. */
+export function answerUsage(
+  context: Context,
+  { rows, days, by, format }: Report,
+  { quotaTimezone }: Pick<UsageOptions, 'quotaTimezone'>,
+): void {
+  const data = rows.map(toAnswer)
+  if (format === 'csv') {
+    const labels = rows.some(({ key }) => key !== undefined) ? ALL_LABELS[by] : LABELS[by]
+    context.type = 'text/csv; charset=utf-8'
+    context.body = toCsv([...labels, ...AMOUNTS], data)
+    return
+  }
+  context.body = { object: 'list', from: days[0], to: days.at(-1), timezone: quotaTimezone, by, data }
 }
 
 const LABELS: Readonly<Record<Breakdown, readonly string[]>> = {
@@ -71,7 +99,11 @@ const LABELS: Readonly<Record<Breakdown, readonly string[]>> = {
   hour: ['day', 'hour', 'vendor', 'model'],
   model: ['day', 'vendor', 'model'],
   user: ['day', 'user', 'vendor', 'model'],
+  key: ['day', 'key', 'key_name'],
 }
+
+/** The same where there are several keys. */
+const ALL_LABELS: typeof LABELS = { ...LABELS, user: ['day', 'key', 'key_name', 'user', 'vendor', 'model'] }
 
 const AMOUNTS = [
   'calls',
@@ -87,10 +119,12 @@ const AMOUNTS = [
   'cost_usd',
 ] as const
 
-function toAnswer(row: UsageRow): Record<string, unknown> {
-  const { day, hour, user, vendor, model } = row
+function toAnswer(row: Report['rows'][number]): Record<string, unknown> {
+  const { day, key, key_name, hour, user, vendor, model } = row
   return {
     day,
+    ...(key !== undefined && { key }),
+    ...(key_name !== undefined && { key_name }),
     ...(hour !== undefined && { hour }),
     ...(user !== undefined && { user }),
     ...(vendor !== undefined && { vendor }),

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { MemoryState } from './memory-state.ts'
 import { RECORDS_AT_ONCE, type Store } from './store.ts'
 
@@ -9,6 +10,7 @@ import { RECORDS_AT_ONCE, type Store } from './store.ts'
  */
 export function createMemoryStore(now: () => number = steadyNow()): Store {
   const state = new MemoryState()
+  const channels = new EventEmitter().setMaxListeners(0)
   const current = (): MemoryState => state.at(now())
   return {
     isShared: false,
@@ -28,6 +30,11 @@ export function createMemoryStore(now: () => number = steadyNow()): Store {
       const records = current().take(stream, RECORDS_AT_ONCE)
       if (records.length > 0) await handle(records)
       return records.length
+    },
+    publish: async (channel, message) => void channels.emit(channel, message),
+    subscribe: (channel, heard) => {
+      channels.on(channel, heard)
+      return () => void channels.off(channel, heard)
     },
     close: async () => {},
   }

@@ -2,6 +2,7 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } fr
 import { Breaker } from './breaker.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { RedisRecords } from './redis-records.ts'
+import { RedisSubscriptions } from './redis-subscriptions.ts'
 import { type Procedure, type Reply, type Store, StoreUnavailable } from './store.ts'
 
 export interface RedisStoreOptions {
@@ -23,6 +24,8 @@ export function createRedisStore({ address, timeoutMs, procedures, onError }: Re
   client.on('error', onError)
   const breaker = new Breaker()
   const records = new RedisRecords(client, (work) => breaker.run(work, Math.max(timeoutMs, READ_TIMEOUT_MS), toFault))
+
+  const subscriptions = new RedisSubscriptions(() => connectSubscriber(client, address, timeoutMs), onError)
 
   // All of them before the first command: a pipeline that ioredis has begun knows no command that is defined later, and
   // its callback for it ends the process (redis/ioredis#1931).
@@ -50,8 +53,20 @@ export function createRedisStore({ address, timeoutMs, procedures, onError }: Re
       return new Map(Object.entries(fields).map(([field, amount]) => [field, Number(amount)]))
     },
     consume: (stream, consumer, handle) => records.consume(stream, consumer, handle),
-    close: async () => client.disconnect(),
+    publish: async (channel, message) => {
+      await breaker.run(() => client.publish(channel, message), timeoutMs, toFault)
+    },
+    subscribe: (channel, heard) => subscriptions.add(channel, heard),
+    close: async () => {
+      subscriptions.close()
+      client.disconnect()
+    },
   }
+}
+
+/** Subscribing ends a connection's use for anything else, so it gets one of its own. */
+function connectSubscriber(client: Client, address: RedisAddress, timeoutMs: number): Client {
+  return client instanceof Redis ? client.duplicate({ enableAutoPipelining: false }) : connect(address, timeoutMs)
 }
 
 function define(client: Client, { name, keyCount, lua }: Procedure): Command {

@@ -52,6 +52,10 @@ export interface Store {
    * @returns how many there were.
    */
   consume(stream: string, consumer: string, handle: (records: readonly string[]) => Promise<void>): Promise<number>
+  /** Tells all processes that share the store, this one included. */
+  publish(channel: string, message: string): Promise<void>
+  /** Hears what is told from now on, in bad times late or not at all. @returns ends it. */
+  subscribe(channel: string, heard: (message: string) => void): () => void
   close(): Promise<void>
 }
 

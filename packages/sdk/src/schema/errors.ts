@@ -38,7 +38,11 @@ export const ERRORS = {
   vendor_not_found: { status: 404, retryable: false, meaning: 'No vendor of this name is configured.' },
   method_not_allowed: { status: 405, retryable: false, meaning: 'The route exists, not with this method.' },
   request_timeout: { status: 408, retryable: true, meaning: 'The caller sent its request too slowly.' },
-  conflict: { status: 409, retryable: false, meaning: 'The same exchange id came with another body.' },
+  conflict: {
+    status: 409,
+    retryable: false,
+    meaning: 'The same exchange id came with another body; or what was to be changed is not free, or has changed.',
+  },
   exchange_lost: {
     status: 410,
     retryable: false,

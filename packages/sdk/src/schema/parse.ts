@@ -17,6 +17,18 @@ export function parseEmbeddingsRequest(input: unknown): EmbeddingsRequest {
   return parse(EmbeddingsRequest, input)
 }
 
+/**
+ * Checks a body of one of the server's own interfaces: unknown fields are refused, and null means what the schema says.
+ *
+ * Throws a FerryError `invalid_request` whose `param` is the path of the first field at fault.
+ */
+export function parseBody<T>(schema: z.ZodType<T>, input: unknown): T {
+  refuseDepth(input)
+  const result = schema.safeParse(input, { reportInput: true })
+  if (result.success) return result.data
+  throw invalid(result.error.issues)
+}
+
 function parse<T>(schema: z.ZodType<T> & { shape: Readonly<Record<string, unknown>> }, input: unknown): T {
   refuseDepth(input)
   const result = schema.safeParse(withoutNulls(input, schema.shape), { reportInput: true })
@@ -80,6 +92,10 @@ type Path = readonly PropertyKey[]
 
 function invalid(issues: readonly Issue[]): FerryError {
   const found = issues[0] && deepest(issues[0], [])
+  if (found?.issue.code === 'unrecognized_keys') {
+    const param = formatPath([...found.path, found.issue.keys[0] ?? ''])
+    return new FerryError('invalid_request', `\`${param}\`: is not known here; leave it out.`, { param })
+  }
   if (!found || found.path.length === 0) {
     return new FerryError('invalid_request', 'The body must be a JSON object; send one with `model` and your input.')
   }

@@ -6,6 +6,10 @@ export type UsageBreakdown = (typeof USAGE_BREAKDOWNS)[number]
 
 const count = (what: string) => z.number().int().nonnegative().describe(what)
 
+/** How finely a report of all keys is broken down. */
+export const ADMIN_USAGE_BREAKDOWNS = [...USAGE_BREAKDOWNS, 'key'] as const
+export type AdminUsageBreakdown = (typeof ADMIN_USAGE_BREAKDOWNS)[number]
+
 /** One line of a usage report. */
 export const UsageRow = z
   .object({
@@ -41,3 +45,19 @@ export const UsageReport = z
   })
   .describe('What a key used.')
 export type UsageReport = z.infer<typeof UsageReport>
+
+/** The answer of `GET /admin/v1/usage`: what all keys used. */
+export const AdminUsageReport = z
+  .object({
+    ...UsageReport.shape,
+    by: z.enum(ADMIN_USAGE_BREAKDOWNS),
+    data: z.array(
+      z.object({
+        ...UsageRow.shape,
+        key: z.string().optional().describe('Id of the key; by key and user.'),
+        key_name: z.string().optional().describe('Its name now, or its last one.'),
+      }),
+    ),
+  })
+  .describe('What all keys used.')
+export type AdminUsageReport = z.infer<typeof AdminUsageReport>
