@@ -52,9 +52,9 @@ describe.each(shapes)('$vendor, streamed: $streamed', ({ vendor, streamed }) => 
   }
 
   test.each<[Cut, number]>([
-    ['fin', isLong ? 1 : 31],
-    ['rst', isLong ? 1 : 37],
-    ['blackhole', isLong ? 40 : 400],
+    ['fin', isLong ? 1 : 11],
+    ['rst', isLong ? 1 : 13],
+    ['blackhole', isLong ? 40 : 250],
   ])('cut once by %s, after every %i. byte of the answer', async (how, step) => {
     const { down } = await uncut(vendor, streamed)
     let cuts = 0
@@ -63,13 +63,14 @@ describe.each(shapes)('$vendor, streamed: $streamed', ({ vendor, streamed }) => 
       await expectWhole()
       cuts += rig.line.cuts
     }
-    // Heartbeats and acknowledgements more or less move the end.
-    expect(cuts).toBeGreaterThan((0.7 * down) / step - 1)
+    // Heartbeats and acknowledgements more or less move the end, and a busy machine packs less.
+    const least = Math.min(down, (await uncut(vendor, streamed)).down)
+    expect(cuts).toBeGreaterThan((0.7 * least) / step - 1)
   })
 
   test.each<[Cut, number]>([
-    ['fin', isLong ? 1 : 41],
-    ['rst', isLong ? 1 : 43],
+    ['fin', isLong ? 1 : 23],
+    ['rst', isLong ? 1 : 29],
     ['blackhole', isLong ? 40 : 300],
   ])('cut once by %s, after every %i. byte of the request', async (how, step) => {
     const { up } = await uncut(vendor, streamed)

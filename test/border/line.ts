@@ -30,7 +30,8 @@ export class Line {
   connections = 0
   cuts = 0
   readonly bytes = { up: 0, down: 0 }
-  readonly #target: number
+  /** Port that new connections lead to. */
+  target: number
   readonly #options: LineOptions
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -42,7 +43,7 @@ export class Line {
   }
 
   private constructor(target: number, options: LineOptions) {
-    this.#target = target
+    this.target = target
     this.#options = options
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => this.#join(near))
   }
@@ -67,7 +68,7 @@ export class Line {
 
   #join(near: Socket): void {
     const fate = this.fate(this.connections++)
-    const far = connect({ port: this.#target, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
+    const far = connect({ port: this.target, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
     const pair = [near, far]
     let isCut = false
     const cut = (how: Cut): void => {

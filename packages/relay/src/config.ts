@@ -139,6 +139,10 @@ const table = {
     doc: 'Durable answers up to this size are kept whole; of larger ones, as much behind what was handed on.',
   }),
   EXCHANGES_MAX_BYTES: bytes({ default: 536_870_912, doc: 'All durable answers together; beyond, new ones get 503.' }),
+  LINK_BODIES_MAX_BYTES: bytes({
+    default: 134_217_728,
+    doc: 'Recent request bodies that a conversation’s next one may build on, all together, in memory; the oldest go first.',
+  }),
   EXCHANGE_MARKERS_DIR: text({
     default: join(tmpdir(), `llm-ferry-exchanges-${userInfo().uid}`),
     defaultText: 'a folder of its user in the system’s one for temporary files',
@@ -220,6 +224,8 @@ export interface WebSocketRules {
 export interface LinkConfig {
   readonly heartbeatMs: number
   readonly compression: LinkCompression
+  /** Bodies kept for later ones to build on, in bytes. */
+  readonly maxBodiesBytes: number
   readonly graceMs: number
   readonly kept: KeptBytes
   /** All exchanges together, in bytes. */
@@ -299,6 +305,7 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
     link: {
       heartbeatMs: values.LINK_HEARTBEAT_MS,
       compression: values.LINK_COMPRESSION,
+      maxBodiesBytes: values.LINK_BODIES_MAX_BYTES,
       graceMs: values.EXCHANGE_GRACE_MS,
       kept: keptBytes(values.EXCHANGE_MAX_BYTES),
       maxBytes: values.EXCHANGES_MAX_BYTES,

@@ -16,6 +16,8 @@ export interface FramedOptions {
   readonly stallMs: number
   /** How the caller wants its frames packed; absent: not at all. */
   readonly packing: Packing | undefined
+  /** Whether later requests may build on this one's body. */
+  readonly isKept: boolean
   /** Closed while this process has no time to pack. */
   readonly gate: LoadGate
   readonly meters: LinkMeters
@@ -36,7 +38,7 @@ export class FramedReader implements Reader {
   #isPackable = false
 
   constructor(response: ServerResponse, options: FramedOptions) {
-    const { requestId, heartbeatMs, stallMs, packing, gate, meters } = options
+    const { requestId, heartbeatMs, stallMs, packing, isKept, gate, meters } = options
     this.#response = response
     this.#gate = gate
     this.#meters = meters
@@ -49,6 +51,7 @@ export class FramedReader implements Reader {
       ...['content-type', 'application/x-ferry-frames', 'cache-control', 'no-store', 'x-accel-buffering', 'no'],
       ...[LINK_HEADERS.frames, '1', LINK_HEADERS.heartbeat, String(heartbeatMs), HEADERS.requestId, requestId],
       ...(packing === undefined ? [] : [LINK_HEADERS.pack, packing]),
+      ...(isKept ? [LINK_HEADERS.keep, '1'] : []),
     ])
     response.write(HEARTBEAT)
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)

@@ -10,9 +10,15 @@ export interface LinkRequest {
   readonly offset: number | undefined
   /** What the caller says its body hashes to. */
   readonly digest: string | undefined
+  /** How the body that came is encoded; undefined: not at all. */
+  readonly encoding: string | undefined
+  /** Digest of the body that this one builds on. */
+  readonly base: string | undefined
   readonly isFramed: boolean
   /** The packings of frames that the caller understands. */
   readonly packings: string | undefined
+  /** Whether the caller asks to keep its body for later ones to build on. */
+  readonly keeps: boolean
 }
 
 /** Whether a request is to be durable. */
@@ -37,9 +43,20 @@ export function readLinkRequest(headers: IncomingHttpHeaders): LinkRequest {
     scope: text(headers, LINK_HEADERS.scope) ?? '',
     offset: offsetOf(text(headers, LINK_HEADERS.offset)),
     digest: digest?.toLowerCase(),
+    encoding: text(headers, LINK_HEADERS.encoding),
+    base: baseOf(text(headers, LINK_HEADERS.dictionary), digest),
     isFramed: text(headers, LINK_HEADERS.frames) === '1',
     packings: text(headers, LINK_HEADERS.pack),
+    keeps: text(headers, LINK_HEADERS.keep) === '1',
   }
+}
+
+function baseOf(base: string | undefined, digest: string | undefined): string | undefined {
+  if (base === undefined) return undefined
+  if (!DIGEST.test(base)) throw fault(LINK_HEADERS.dictionary, 'must be a SHA-256 in hexadecimal')
+  // Without it nothing would tell that the two ends have built on different bytes.
+  if (digest === undefined) throw fault(LINK_HEADERS.digest, `must come along with ${LINK_HEADERS.dictionary}`)
+  return base.toLowerCase()
 }
 
 /** The id, when it is one. Throws `invalid_request` otherwise. */

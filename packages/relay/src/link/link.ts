@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
-import { choosePacking, LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
+import { choosePacking, KeptBodies, type KeptBodiesLimits, LINK_HEADERS } from '@llm-ferry/sdk/link/wire'
 import type { BodyBudget } from '../body.ts'
 import type { RelayConfig } from '../config.ts'
 import { toFerryError } from '../errors.ts'
@@ -59,6 +59,8 @@ interface Arrival extends CarrierRequest {
   readonly asked: LinkRequest
   readonly name: string
   readonly body: Buffer
+  /** SHA-256 of the body, whether or not it came along. */
+  readonly digest: string
 }
 
 /** Builds the link. @throws when the folder of markers cannot be used. */
@@ -67,9 +69,11 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
   const markers = new FileMarkers(link.markersFolder)
   const exchanges = new Exchanges(markers, link, isOnlyToken)
   const gate = new LoadGate()
-  const meters = createLinkMeters(registry, gate)
+  const bodies = new KeptBodies(bodiesLimits(link.maxBodiesBytes))
+  const meters = createLinkMeters(registry, gate, bodies)
   const sweeper = setInterval(() => {
     exchanges.refreshMarkers()
+    bodies.sweep()
     markers.sweep().catch(() => {
       // What could not be deleted now is deleted next time.
     })
@@ -91,7 +95,7 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     attach(arrival, durable, 0)
   }
 
-  function start({ carrier, call, name, fingerprint, body }: Arrival): DurableExchange | undefined {
+  function start({ carrier, call, asked, name, fingerprint, body, digest }: Arrival): DurableExchange | undefined {
     const vendorCall = callOf(carrier)
     const over = once(() => {
       vendorCall.outcome ??= 'completed'
@@ -110,6 +114,9 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     })
     if (durable === undefined) return undefined
     inFlight.add(vendorCall)
+    if (asked.keeps && link.compression.differences) {
+      bodies.keep(ownerOf(call.token, asked.scope), { digest, bytes: body, base: asked.base, affinity: '' })
+    }
     const output = new DurableOutput(vendorCall, durable)
     try {
       sender(vendorCall, call, config, output)(body.length === 0 ? null : body)
@@ -120,13 +127,18 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     return durable
   }
 
-  function attach({ carrier, asked }: Arrival, durable: DurableExchange | undefined, offset: number): void {
+  function attach(
+    { carrier, call, asked, digest }: Arrival,
+    durable: DurableExchange | undefined,
+    offset: number,
+  ): void {
     const { response } = carrier
     carrier.isCarrier = true
     if (durable === undefined || response.destroyed) return
     const stallMs = timeouts.streamIdleMs
     const packing = link.compression.answers ? choosePacking(asked.packings) : undefined
-    const options = { requestId: carrier.id, heartbeatMs: link.heartbeatMs, stallMs, packing, gate, meters }
+    const isKept = bodies.get(ownerOf(call.token, asked.scope), digest) !== undefined
+    const options = { requestId: carrier.id, heartbeatMs: link.heartbeatMs, stallMs, packing, isKept, gate, meters }
     const reader = asked.isFramed
       ? new FramedReader(response, options)
       : new PlainReader(response, asked.offset !== undefined, stallMs)
@@ -139,7 +151,8 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     exchanges,
     carry(carrier, call, admitNew) {
       const asked = readLinkRequest(carrier.request.headers)
-      receiveBody(carrier, config, { budget, meters }, (body) =>
+      const baseOf = (digest: string): Buffer | undefined => bodies.get(ownerOf(call.token, asked.scope), digest)?.bytes
+      receiveBody(carrier, config, { budget, meters, asked, baseOf }, (body) =>
         arrive(arrivalOf(carrier, call, asked, body), admitNew),
       )
     },
@@ -153,6 +166,7 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     close() {
       clearInterval(sweeper)
       gate.stop()
+      bodies.clear()
       exchanges.abandonAll()
     },
   }
@@ -180,11 +194,26 @@ function arrivalOf(carrier: Exchange, call: Call, asked: LinkRequest, body: Buff
     asked,
     name,
     body,
+    digest,
     offset,
     hasBody: digest === actual,
     fingerprint: hash('sha256', target.join('\n')),
   }
 }
+
+/** How long a body is kept, in ms: a little longer than clients build on it. */
+const BODY_LIFE_MS = 15 * 60_000
+
+/** None of many callers may have it all. */
+const bodiesLimits = (maxBytes: number): KeptBodiesLimits => ({
+  maxBytes,
+  maxOwnerBytes: Math.ceil(maxBytes / 8),
+  maxOwnerBodies: 64,
+  lifeMs: BODY_LIFE_MS,
+})
+
+/** Whose bodies may build on each other: nobody with another token or scope can say it. */
+const ownerOf = (token: Token, scope: string): string => hash('sha256', [token.name, scope].join('\0'))
 
 /** An exchange's name: nobody with another token or scope can say it. */
 const nameOf = (token: Token, scope: string, id: string): string => hash('sha256', [token.name, scope, id].join('\0'))

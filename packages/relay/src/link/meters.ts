@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from '@llm-ferry/kit'
+import type { KeptBodies } from '@llm-ferry/sdk/link/wire'
 import type { LoadGate } from './load-gate.ts'
 
 /** Counts what the link saves. docs/metrics.md describes each. */
@@ -7,10 +8,12 @@ export interface LinkMeters {
   received(raw: number, wire: number): void
   /** A vendor's bytes went out as frames. */
   sent(raw: number, wire: number): void
+  /** A body came as its difference from one that was here, or was not. */
+  built(result: 'hit' | 'miss'): void
 }
 
 /** Registers the link's metrics. */
-export function createLinkMeters(registry: Registry, gate: LoadGate): LinkMeters {
+export function createLinkMeters(registry: Registry, gate: LoadGate, bodies: KeptBodies): LinkMeters {
   const registers = [registry]
   const bytes = new Counter({
     name: 'relay_link_bytes_total',
@@ -36,6 +39,20 @@ export function createLinkMeters(registry: Registry, gate: LoadGate): LinkMeters
     },
   })
   givenUp.inc(0)
+  const differences = new Counter({
+    name: 'relay_link_differences_total',
+    help: 'Bodies that came as their difference from an earlier one, by whether that one was here.',
+    labelNames: ['result'],
+    registers,
+  })
+  new Gauge({
+    name: 'relay_link_kept_body_bytes',
+    help: 'Request bodies kept for later ones to build on; the limit is LINK_BODIES_MAX_BYTES.',
+    registers,
+    collect() {
+      this.set(bodies.bytes)
+    },
+  })
   const labelled = (direction: string) => {
     const [raw, wire] = ['raw', 'wire'].map((form) => bytes.labels(direction, form))
     return (rawBytes: number, wireBytes: number): void => {
@@ -43,5 +60,5 @@ export function createLinkMeters(registry: Registry, gate: LoadGate): LinkMeters
       wire?.inc(wireBytes)
     }
   }
-  return { received: labelled('in'), sent: labelled('out') }
+  return { received: labelled('in'), sent: labelled('out'), built: (result) => differences.inc({ result }) }
 }

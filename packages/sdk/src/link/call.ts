@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FerryError } from '../errors.ts'
 import { type ErrorCode, isErrorCode } from '../schema/errors.ts'
@@ -7,11 +6,12 @@ import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreacha
 import { ByteQueue } from './byte-queue.ts'
 import { endExchange, ownerHeaders } from './cancel.ts'
 import { Carrier, type CarrierEnd } from './carrier.ts'
-import { type EncodedBody, encodeBody } from './encode-body.ts'
+import type { Conversations } from './conversations.ts'
 import { newExchangeId } from './exchange-id.ts'
 import type { LinkSettings } from './options.ts'
 import type { RelayPool } from './pool.ts'
 import type { Relay } from './relay.ts'
+import { RequestBody } from './request-body.ts'
 import { SilenceWatch, uploadMs } from './silence.ts'
 import { type Frame, FrameError, LINK_HEADERS, understoodPackings } from './wire/index.ts'
 
@@ -46,6 +46,8 @@ const MAX_FAULTS = 3
 const REFUSED_HERE: ReadonlySet<ErrorCode> = new Set(['draining', 'overloaded', 'upstream_unreachable'])
 /** What a proxy in front says when its relay has gone. A relay tells of its vendor in frames, so it is not meant. */
 const LOST_BEHIND_PROXY: ReadonlySet<ErrorCode> = new Set(['upstream_truncated', 'upstream_timeout'])
+/** What a relay says that does not have the body which a request builds on, or another one in its place. */
+const MISSES: ReadonlySet<ErrorCode> = new Set(['not_found', 'invalid_request', 'unsupported_media_type'])
 
 type End = CarrierEnd & { kind: 'answered' }
 type Broken = CarrierEnd & { kind: 'closed' }
@@ -56,9 +58,8 @@ export class DurableCall {
   readonly #request: LinkRequest
   readonly #settings: LinkSettings
   readonly #pool: RelayPool
-  readonly #digest: string
   readonly #queue: ByteQueue
-  #body: EncodedBody
+  readonly #body: RequestBody
   #resolve: (answer: LinkAnswer) => void = () => {}
   #reject: (reason: unknown) => void = () => {}
   #relay: Relay
@@ -91,12 +92,11 @@ export class DurableCall {
   #isOver = false
   readonly #onAbort = (): void => this.#leave(this.#request.signal?.reason)
 
-  constructor(request: LinkRequest, settings: LinkSettings, pool: RelayPool) {
+  constructor(request: LinkRequest, settings: LinkSettings, pool: RelayPool, conversations: Conversations) {
     this.#request = request
     this.#settings = settings
     this.#pool = pool
-    this.#body = { bytes: request.body, encoding: undefined }
-    this.#digest = hash('sha256', request.body)
+    this.#body = new RequestBody(request, settings.compression, conversations)
     this.#id = newExchangeId(request.affinity)
     this.#relay = pool.preferred
     this.#queue = new ByteQueue({
@@ -114,7 +114,8 @@ export class DurableCall {
   }
 
   async #begin(): Promise<void> {
-    if (this.#settings.compression.requests) this.#body = await encodeBody(this.#request.body)
+    await this.#body.prepare(this.#relay)
+    this.#id = newExchangeId(this.#body.affinity)
     await this.#run()
   }
 
@@ -122,6 +123,8 @@ export class DurableCall {
     while (!this.#isOver) {
       this.#vain++
       this.#isInContact = false
+      await this.#body.prepare(this.#relay)
+      if (this.#isOver) return
       const end = await this.#carry()
       // Only now, when the connection is free to bring it.
       if (this.#isComplete) void this.#end(1)
@@ -135,7 +138,7 @@ export class DurableCall {
   /** Sends one carrier and waits for its end. */
   #carry(): Promise<CarrierEnd> {
     const { method, path } = this.#request
-    const { bytes: body, encoding } = this.#body
+    const body = this.#body.bytes
     const relay = this.#relay
     const mayRepeat = body.length <= SMALL_BODY_BYTES && !this.#mustAsk
     const sends = !this.#isClaimed && (!this.#isDoubtful || this.#isWanted || mayRepeat)
@@ -146,8 +149,7 @@ export class DurableCall {
         origin: relay.url.origin,
         path: relay.pathOf(path),
         method,
-        headers:
-          sends && encoding !== undefined ? [...this.#headers(), LINK_HEADERS.encoding, encoding] : this.#headers(),
+        headers: [...this.#headers(), ...(sends ? this.#body.headers : [])],
         body: sends && body.length > 0 ? body : undefined,
       }
       this.#silence = silence
@@ -159,7 +161,8 @@ export class DurableCall {
           silence.allow(relay.roundTrips.slackMs + (sends ? uploadMs(body.length, this.#vain - 1) : 0))
         },
         onContact: () => silence.heard(),
-        onAccepted: (heartbeatMs) => {
+        onAccepted: (heartbeatMs, isKept) => {
+          if (isKept) this.#body.kept()
           this.#isClaimed = true
           this.#isInContact = true
           this.#lastContact = performance.now()
@@ -181,7 +184,7 @@ export class DurableCall {
 
   #headers(): string[] {
     const { headers } = this.#request
-    const link = [LINK_HEADERS.exchange, this.#id, LINK_HEADERS.digest, this.#digest, LINK_HEADERS.frames, '1']
+    const link = [LINK_HEADERS.exchange, this.#id, LINK_HEADERS.digest, this.#body.digest, LINK_HEADERS.frames, '1']
     const isResume = this.#isClaimed || this.#isDoubtful
     const offset = isResume ? [LINK_HEADERS.offset, String(this.#offset)] : []
     return [...headers, ...this.#scope, ...link, ...this.#packings, ...offset]
@@ -242,6 +245,11 @@ export class DurableCall {
       this.#foreign(status)
       return
     }
+    if (this.#body.isDifference && !this.#isClaimed && !wasReached && MISSES.has(code)) {
+      await this.#body.missed()
+      this.#isWanted = this.#isDoubtful
+      return
+    }
     if (code === 'not_found' && !wasReached && this.#isDoubtful && !this.#isClaimed) {
       this.#isWanted = true
       return
@@ -276,7 +284,7 @@ export class DurableCall {
     if (this.#isClaimed) return false
     if (!this.#isDoubtful) return true
     if ((await this.#end(1)) !== 'unstarted') return false
-    this.#id = newExchangeId(this.#request.affinity)
+    this.#id = newExchangeId(this.#body.affinity)
     this.#isDoubtful = false
     this.#isWanted = false
     return true

@@ -17,8 +17,11 @@ export interface CarrierEvents {
   onSent(): void
   /** Bytes of any kind have come. */
   onContact(): void
-  /** The answer is framed, so the exchange is claimed; its silences last no longer than `heartbeatMs`. */
-  onAccepted(heartbeatMs: number): void
+  /**
+   * The answer is framed, so the exchange is claimed; its silences last no longer than `heartbeatMs`. `isKept`: the relay
+   * keeps the request's body for later ones to build on.
+   */
+  onAccepted(heartbeatMs: number, isKept: boolean): void
   onFrames(frames: readonly Frame[]): void
   onOver(end: CarrierEnd): void
 }
@@ -125,7 +128,8 @@ export class Carrier implements Dispatcher.DispatchHandler {
 
   #accepted(): void {
     this.#decoder = new FrameDecoder(choosePacking(this.#header(LINK_HEADERS.pack)))
-    this.#events.onAccepted(Number(this.#header(LINK_HEADERS.heartbeat)) || 0)
+    const isKept = this.#header(LINK_HEADERS.keep) === '1'
+    this.#events.onAccepted(Number(this.#header(LINK_HEADERS.heartbeat)) || 0, isKept)
   }
 
   #header(name: string): string | undefined {

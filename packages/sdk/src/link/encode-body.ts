@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
-import * as zlib from 'node:zlib'
-import { type LinkEncoding, MAX_WINDOW_LOG } from './wire/index.ts'
+import { gzip } from 'node:zlib'
+import { encodeOptions, type LinkEncoding, zstd } from './wire/index.ts'
 
 /** A body as it crosses the link. */
 export interface EncodedBody {
@@ -14,22 +14,25 @@ const LEAST_BYTES = 1024
 /** Larger ones are encoded off the event loop: a megabyte takes 4 ms. */
 const SYNC_BYTES = 65_536
 
-const gzip = promisify<Buffer, Buffer>(zlib.gzip)
-
 /** Encodes a request body, where that makes it smaller. */
 export async function encodeBody(body: Buffer): Promise<EncodedBody> {
   if (body.length < LEAST_BYTES) return { bytes: body, encoding: undefined }
-  // Node before 22.15 has no zstd.
-  const encoding: LinkEncoding = 'zstdCompressSync' in zlib ? 'zstd' : 'gzip'
-  const bytes = encoding === 'zstd' ? await zstd(body) : await gzip(body)
+  const encoding: LinkEncoding = zstd === undefined ? 'gzip' : 'zstd'
+  const bytes = encoding === 'zstd' ? await compress(body) : await promisify<Buffer, Buffer>(gzip)(body)
   return bytes.length < body.length ? { bytes, encoding } : { bytes: body, encoding: undefined }
 }
 
-async function zstd(body: Buffer): Promise<Buffer> {
-  const params = { [zlib.constants.ZSTD_c_windowLog]: windowLogOf(body.length) }
-  if (body.length <= SYNC_BYTES) return zlib.zstdCompressSync(body, { params })
-  return promisify<Buffer, zlib.ZstdOptions, Buffer>(zlib.zstdCompress)(body, { params })
+/** Encodes a body as its difference from one that the relay has. Only where zstd takes dictionaries. */
+export async function encodeDifference(body: Buffer, base: Buffer): Promise<EncodedBody> {
+  return { bytes: await compress(body, base), encoding: 'zstd-dictionary' }
 }
 
-/** A window over the whole body, so that what was said at its beginning helps at its end. */
-const windowLogOf = (bytes: number): number => Math.min(MAX_WINDOW_LOG, Math.max(10, Math.ceil(Math.log2(bytes))))
+function compress(body: Buffer, dictionary?: Buffer): Promise<Buffer> {
+  const options = encodeOptions(body.length, dictionary)
+  if (zstd === undefined) throw new Error('there is no zstd here')
+  const { zstdCompress, zstdCompressSync } = zstd
+  if (body.length + (dictionary?.length ?? 0) <= SYNC_BYTES) return Promise.resolve(zstdCompressSync(body, options))
+  return new Promise((resolve, reject) => {
+    zstdCompress(body, options, (error, bytes) => (error === null ? resolve(bytes) : reject(error)))
+  })
+}

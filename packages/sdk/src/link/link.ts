@@ -1,5 +1,6 @@
 import type { LinkAnswer } from './answers.ts'
 import { DurableCall, type LinkRequest } from './call.ts'
+import { Conversations } from './conversations.ts'
 import { createLinkFetch, type LinkFetch } from './fetch.ts'
 import { type LinkOptions, linkSettings } from './options.ts'
 import { RelayPool } from './pool.ts'
@@ -27,11 +28,16 @@ export interface Link {
 export function createLink(options: LinkOptions): Link {
   const settings = linkSettings(options)
   const pool = new RelayPool(settings)
-  const request = (asked: LinkRequest): Promise<LinkAnswer> => new DurableCall(asked, settings, pool).answer
+  const conversations = new Conversations()
+  const request = (asked: LinkRequest): Promise<LinkAnswer> =>
+    new DurableCall(asked, settings, pool, conversations).answer
   return {
     request,
     fetch: createLinkFetch({ bases: settings.relays.flat(), request }),
     preferredRelay: () => pool.preferred.url,
-    close: () => pool.close(),
+    close() {
+      conversations.close()
+      return pool.close()
+    },
   }
 }

@@ -2,6 +2,8 @@
 export interface LinkCompression {
   /** Request bodies. */
   readonly requests: boolean
+  /** The next body of a conversation as its difference from the last one; only with `requests`. */
+  readonly differences: boolean
   /** Answers, where the relay does too. */
   readonly answers: boolean
 }
@@ -41,7 +43,7 @@ export interface LinkSettings {
 /** @throws {TypeError} when there is no relay, or one that is no URL. */
 export function linkSettings(options: LinkOptions): LinkSettings {
   const { relays, connectMs = 2500, graceMs = 120_000, leastSilenceMs = 1000, mostSilenceMs = 5000, ca } = options
-  const compression = { requests: true, answers: true, ...options.compression }
+  const compression = { requests: true, differences: true, answers: true, ...options.compression }
   const addresses = relays.map((entry) => [entry].flat().map((address) => new URL(address)))
   return { relays: addresses, connectMs, graceMs, leastSilenceMs, mostSilenceMs, ca, compression }
 }
