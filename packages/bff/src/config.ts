@@ -290,8 +290,8 @@ function checkFile(
 /** Faults between fields. One that is at fault itself is passed over: it has its own sentence. */
 function crossFaults({ values, faults }: CheckedVariables<typeof variables>, file: FileConfig | undefined): string[] {
   return [
-    ...relayFaults(values, faults, file),
     ...keyFaults(values, faults, file),
+    ...relayFaults(values, faults, file),
     ...timeoutFaults(values),
     ...cacheFaults(values),
   ]
