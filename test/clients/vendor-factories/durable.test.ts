@@ -60,7 +60,8 @@ const STREAMS: Readonly<Record<string, () => Promise<string>>> = {
 /** Every connection from now on breaks, each after a few bytes more than the last. */
 function breakEvery(bytes: number): void {
   line.cutAll('rst')
-  line.fate = (connection) => ({ afterDown: bytes + connection * 7, how: connection % 2 ? 'fin' : 'rst' })
+  let more = 0
+  line.fate = (connection) => ({ afterDown: bytes + 7 * more++, how: connection % 2 ? 'fin' : 'rst' })
 }
 
 describe.each(Object.entries(STREAMS))('%s aimed at a bare relay', (_, run) => {
