@@ -67,6 +67,8 @@ export async function startBorder(
       mostSilenceMs: 200,
       connectMs: 300,
       graceMs: 20_000,
+      // Connections are numbered by the tests.
+      spareConnections: 0,
       ...more,
     })
   answerRightly(vendor)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FerryError } from '../errors.ts'
 import { type ErrorCode, isErrorCode } from '../schema/errors.ts'
 import { HEADERS } from '../schema/headers.ts'
+import type { Address } from './address.ts'
 import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreachableAnswer } from './answers.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { endExchange, ownerHeaders } from './cancel.ts'
@@ -62,7 +63,15 @@ export class DurableCall {
   readonly #body: RequestBody
   #resolve: (answer: LinkAnswer) => void = () => {}
   #reject: (reason: unknown) => void = () => {}
+  readonly #startedAt = performance.now()
   #relay: Relay
+  /** Where the last carrier went. */
+  #address: Address | undefined
+  /** Where it broke. */
+  #brokenAddress: Address | undefined
+  #carriers = 0
+  #resumedBytes = 0
+  #wasSilent = false
   #tried = new Set<Relay>()
   #round = 1
   #id: string
@@ -99,6 +108,8 @@ export class DurableCall {
     this.#body = new RequestBody(request, settings.compression, conversations)
     this.#id = newExchangeId(request.affinity)
     this.#relay = pool.preferred
+    this.#relay.exchangeOpened()
+    this.#relay.meter.counters.rawBytesUp += request.body.length
     this.#queue = new ByteQueue({
       pause: () => this.#pause(),
       resume: () => this.#unpause(),
@@ -140,30 +151,41 @@ export class DurableCall {
     const { method, path } = this.#request
     const body = this.#body.bytes
     const relay = this.#relay
+    const address = relay.address(this.#brokenAddress)
+    const over = address.use()
+    const vainBefore = this.#vain - 1
+    this.#address = address
+    this.#carriers++
+    this.#wasSilent = false
+    relay.meter.counters.carriers++
     const mayRepeat = body.length <= SMALL_BODY_BYTES && !this.#mustAsk
     const sends = !this.#isClaimed && (!this.#isDoubtful || this.#isWanted || mayRepeat)
     let sentAt = 0
     return new Promise((resolve) => {
-      const silence = new SilenceWatch(() => this.#carrier?.close(new Error('the connection is silent')))
+      const silence = new SilenceWatch(() => {
+        this.#wasSilent = true
+        this.#carrier?.close(new Error('the connection is silent'))
+      })
       const request = {
-        origin: relay.url.origin,
-        path: relay.pathOf(path),
+        origin: address.url.origin,
+        path: address.pathOf(path),
         method,
         headers: [...this.#headers(), ...(sends ? this.#body.headers : [])],
         body: sends && body.length > 0 ? body : undefined,
       }
       this.#silence = silence
       if (this.#isPaused) silence.pause()
-      this.#carrier = new Carrier(relay.dispatcher, request, {
+      this.#carrier = new Carrier(address.dispatcher, request, {
         onSent: () => {
           sentAt = performance.now()
           this.#wasSent = true
-          silence.allow(relay.roundTrips.slackMs + (sends ? uploadMs(body.length, this.#vain - 1) : 0))
+          silence.allow(relay.roundTrips.firstSignMs(vainBefore) + (sends ? uploadMs(body.length, vainBefore) : 0))
         },
         onContact: () => silence.heard(),
         onAccepted: (heartbeatMs, isKept) => {
           if (isKept) this.#body.kept()
           this.#isClaimed = true
+          address.succeeded()
           this.#isInContact = true
           this.#lastContact = performance.now()
           if (!sends || body.length <= SMALL_BODY_BYTES) relay.roundTrips.add(performance.now() - sentAt)
@@ -175,6 +197,7 @@ export class DurableCall {
         },
         onOver: (end) => {
           silence.stop()
+          over()
           resolve(end)
         },
       })
@@ -217,6 +240,7 @@ export class DurableCall {
     }
     this.#vain = 0
     this.#offset += frame.bytes.length
+    if (this.#carriers > 1) this.#resumedBytes += frame.bytes.length
     this.#queue.push(frame.bytes)
   }
 
@@ -224,7 +248,7 @@ export class DurableCall {
     if (this.#hasHead) return
     this.#vain = 0
     this.#hasHead = true
-    this.#resolve({ ...head, body: this.#queue, relay: this.#relay.url.host })
+    this.#resolve({ ...head, body: this.#queue, relay: this.#relay.name })
   }
 
   #complete(bytes: number): void {
@@ -233,7 +257,7 @@ export class DurableCall {
       return
     }
     this.#isComplete = true
-    this.#finish()
+    this.#finish('complete')
     this.#queue.end()
   }
 
@@ -260,11 +284,12 @@ export class DurableCall {
       return
     }
     if (!wasReached && REFUSED_HERE.has(code) && (await this.#mayMove())) {
-      this.#relay.failed()
+      this.#relay.refused()
       if (this.#move()) return
     }
+    if (code === 'exchange_lost') this.#relay.meter.counters.lost++
     if (this.#hasHead) this.#fail(new FerryError(code, `The relay answered ${status} to a resume.`))
-    else this.#settle({ status, reason: '', headers, body: once(body), relay: this.#relay.url.host })
+    else this.#settle({ status, reason: '', headers, body: once(body), relay: this.#relay.name })
   }
 
   /** An answer of a proxy in front of the relay, or of a hop that knows nothing of the link. */
@@ -300,6 +325,12 @@ export class DurableCall {
       next = this.#pool.after(this.#tried)
     }
     if (next === undefined) return false
+    if (next !== this.#relay) {
+      this.#relay.meter.failedOver(next.name)
+      this.#relay.exchangeClosed()
+      next.exchangeOpened()
+    }
+    this.#brokenAddress = undefined
     this.#relay = next
     return true
   }
@@ -310,12 +341,19 @@ export class DurableCall {
       return
     }
     if (wasSent) this.#isDoubtful = true
-    if (this.#vain > 0) this.#relay.failed()
+    this.#brokenAddress = this.#address
+    if (this.#vain > 0) this.#address?.failed()
+    else if (this.#address !== undefined) this.#relay.broke(this.#address)
     if (!this.#isClaimed && !this.#isDoubtful) {
       if (!this.#move()) this.#settle(unreachableAnswer(this.#request.path))
       return
     }
-    if (performance.now() - this.#lastContact < this.#settings.graceMs) return
+    if (performance.now() - this.#lastContact < this.#settings.graceMs) {
+      const address = this.#address?.url.host ?? ''
+      this.#relay.meter.reconnecting({ address, isStall: this.#wasSilent, offset: this.#offset })
+      return
+    }
+    this.#relay.meter.counters.lost++
     if (this.#hasHead) this.#fail(lostError())
     else this.#settle(lostAnswer(this.#request.path))
   }
@@ -342,7 +380,7 @@ export class DurableCall {
   /** The caller wants no more. */
   #leave(reason: unknown): void {
     if (this.#isOver) return
-    this.#finish()
+    this.#finish('left')
     this.#carrier?.close(new Error('the caller left'))
     this.#reject(reason)
     this.#queue.end(reason)
@@ -350,7 +388,7 @@ export class DurableCall {
   }
 
   #fail(error: FerryError): void {
-    this.#finish()
+    this.#finish('failed')
     this.#carrier?.close(error)
     if (this.#hasHead) this.#queue.end(error)
     else this.#resolve(errorAnswer(error.code, error.message, this.#request.path, true))
@@ -359,12 +397,21 @@ export class DurableCall {
   }
 
   #settle(answer: LinkAnswer): void {
-    this.#finish()
+    this.#finish('failed')
     this.#resolve(answer)
   }
 
-  #finish(): void {
+  #finish(outcome: 'complete' | 'failed' | 'left'): void {
+    if (this.#isOver) return
     this.#isOver = true
+    this.#relay.exchangeClosed()
+    this.#relay.meter.exchangeOver({
+      outcome,
+      carriers: this.#carriers,
+      answerBytes: this.#offset,
+      resumedBytes: this.#resumedBytes,
+      durationMs: performance.now() - this.#startedAt,
+    })
     this.#request.signal?.removeEventListener('abort', this.#onAbort)
   }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Address } from './address.ts'
 import type { Relay } from './relay.ts'
 
 const CREDENTIALS = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'])
@@ -30,21 +31,23 @@ export async function endExchange(
   headers: readonly string[],
   tries: number = PAUSES_MS.length,
 ): Promise<Cancelled> {
+  let address = relay.address()
   for (const pauseMs of PAUSES_MS.slice(0, tries)) {
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false })
     try {
-      return await tryToEnd(relay, id, headers)
+      return await tryToEnd(address, id, headers)
     } catch {
-      relay.renew()
+      address.failed()
+      address = relay.address(address)
     }
   }
   return 'unknown'
 }
 
-async function tryToEnd(relay: Relay, id: string, headers: readonly string[]): Promise<Cancelled> {
-  const { statusCode, body } = await relay.dispatcher.request({
-    origin: relay.url.origin,
-    path: relay.pathOf(`/exchanges/${id}`),
+async function tryToEnd(address: Address, id: string, headers: readonly string[]): Promise<Cancelled> {
+  const { statusCode, body } = await address.dispatcher.request({
+    origin: address.url.origin,
+    path: address.pathOf(`/exchanges/${id}`),
     method: 'DELETE',
     headers: [...headers],
     signal: AbortSignal.timeout(TRY_MS),

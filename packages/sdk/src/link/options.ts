@@ -1,3 +1,5 @@
+import type { LinkHooks } from './hooks.ts'
+
 /** What a link compresses. */
 export interface LinkCompression {
   /** Request bodies. */
@@ -12,7 +14,8 @@ export interface LinkCompression {
 export interface LinkOptions {
   /**
    * Base URLs of the relays in order of preference. An entry may list several addresses of one relay (one host, whose
-   * processes share what they know of requests): when one address fails the next is taken.
+   * processes share what they know of requests), as an array or with `|` between them: when one address fails another
+   * is taken at once, because what resets a connection often blocks its address and port for 90 s.
    */
   readonly relays: readonly (string | URL | readonly (string | URL)[])[]
   /** Longest wait for TCP and TLS, in ms. Default 2500: one lost packet costs a second. */
@@ -27,6 +30,13 @@ export interface LinkOptions {
   readonly ca?: string | undefined
   /** What is compressed. Default: everything. What lengths can reveal: SECURITY.md. */
   readonly compression?: Partial<LinkCompression> | undefined
+  /**
+   * Connections that stand by, open and idle, at the first relay once there has been a request; one at every other
+   * address. 0: none. Default 2: one more costs three round trips when it is needed.
+   */
+  readonly spareConnections?: number | undefined
+  /** Are told what happens on the link. */
+  readonly hooks?: LinkHooks | undefined
 }
 
 /** Options with their defaults, addresses parsed. */
@@ -38,12 +48,22 @@ export interface LinkSettings {
   readonly mostSilenceMs: number
   readonly ca: string | undefined
   readonly compression: LinkCompression
+  readonly spareConnections: number
+  readonly hooks: LinkHooks
 }
 
 /** @throws {TypeError} when there is no relay, or one that is no URL. */
 export function linkSettings(options: LinkOptions): LinkSettings {
   const { relays, connectMs = 2500, graceMs = 120_000, leastSilenceMs = 1000, mostSilenceMs = 5000, ca } = options
+  const { spareConnections = 2, hooks = {} } = options
   const compression = { requests: true, differences: true, answers: true, ...options.compression }
-  const addresses = relays.map((entry) => [entry].flat().map((address) => new URL(address)))
-  return { relays: addresses, connectMs, graceMs, leastSilenceMs, mostSilenceMs, ca, compression }
+  const addresses = relays.map((entry) => [entry].flat().flatMap(addressesOf))
+  const times = { connectMs, graceMs, leastSilenceMs, mostSilenceMs }
+  return { relays: addresses, ...times, ca, compression, spareConnections, hooks }
 }
+
+/** One address, or those of one host with `|` between them, as RELAY_URLS has them. */
+const addressesOf = (entry: string | URL): URL[] =>
+  String(entry)
+    .split('|')
+    .map((address) => new URL(address.trim()))

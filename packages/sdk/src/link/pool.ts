@@ -1,15 +1,18 @@
 import type { LinkSettings } from './options.ts'
-import { Relay } from './relay.ts'
+import { Relay, type RelayStats } from './relay.ts'
 
 /** The relays in order of preference. */
 export class RelayPool {
   readonly relays: readonly Relay[]
   readonly #first: Relay
+  readonly #spare: number
+  #isWarm = false
 
   constructor(settings: LinkSettings) {
     const [first, ...rest] = settings.relays.map((addresses) => new Relay(addresses, settings))
     if (first === undefined) throw new TypeError('a link needs at least one relay')
     this.#first = first
+    this.#spare = settings.spareConnections
     this.relays = [first, ...rest]
   }
 
@@ -22,6 +25,17 @@ export class RelayPool {
   after(tried: ReadonlySet<Relay>): Relay | undefined {
     const left = this.relays.filter((relay) => !tried.has(relay))
     return left.find(({ isWell }) => isWell) ?? left[0]
+  }
+
+  /** Keeps connections open from now on: the relay in use has all that are spare, the others one, for the day they are needed. */
+  keepWarm(): void {
+    if (this.#isWarm) return
+    this.#isWarm = true
+    for (const relay of this.relays) relay.keepWarm(relay === this.#first ? this.#spare : Math.min(1, this.#spare))
+  }
+
+  get stats(): readonly RelayStats[] {
+    return this.relays.map(({ stats }) => stats)
   }
 
   async close(): Promise<void> {

@@ -1,106 +1,104 @@
-import { Agent, type Dispatcher } from 'undici'
+import { Address, type AddressState } from './address.ts'
+import { Meter, type RelayCounters } from './meter.ts'
 import type { LinkSettings } from './options.ts'
 import { RoundTrips } from './round-trips.ts'
 
-/** Idle connections are given up before the relay does it, which keeps them for 90 s. */
-const KEEP_ALIVE_MS = 60_000
-/** Pauses between two questions whether a relay is well again. */
-const PROBE_EVERY_MS = 2000
-const PROBE_TIMEOUT_MS = 2000
+/** A relay as it is now, and what has been counted since the link was opened. */
+export interface RelayStats extends Readonly<RelayCounters> {
+  /** Host of its first address. */
+  readonly relay: string
+  /** Whether new requests may go there. */
+  readonly isWell: boolean
+  readonly addresses: readonly { readonly address: string; readonly state: AddressState }[]
+  /** Smoothed round trip in ms; undefined before the first. */
+  readonly roundTripMs: number | undefined
+  readonly openExchanges: number
+  readonly openConnections: number
+}
 
-/** A relay as its callers see it: its addresses, its connections, and whether it is well. */
+const RANK: Record<AddressState, number> = { well: 0, suspect: 1, down: 2 }
+
+/** A relay as its callers see it: one host, by one or more addresses. */
 export class Relay {
+  /** Host of its first address. */
+  readonly name: string
   readonly roundTrips: RoundTrips
-  readonly #addresses: readonly URL[]
-  readonly #settings: LinkSettings
-  #address = 0
-  #dispatcher: Dispatcher
-  #probe: NodeJS.Timeout | undefined
-  #isClosed = false
+  readonly meter: Meter
+  readonly #addresses: readonly Address[]
+  #openExchanges = 0
+  #wasWell = true
 
-  constructor(addresses: readonly URL[], settings: LinkSettings) {
-    this.#addresses = addresses
-    this.#settings = settings
-    this.#dispatcher = this.#connect()
+  constructor(urls: readonly URL[], settings: LinkSettings) {
+    const [first] = urls
+    if (first === undefined) throw new TypeError('a relay needs at least one address')
+    this.name = first.host
     this.roundTrips = new RoundTrips({ leastMs: settings.leastSilenceMs, mostMs: settings.mostSilenceMs })
+    this.meter = new Meter(this.name, settings.hooks)
+    const { roundTrips, meter } = this
+    const onChange = (): void => this.#noteHealth()
+    this.#addresses = urls.map((url) => new Address({ url, settings, roundTrips, meter, onChange }))
   }
 
   /** Whether new requests should go here. */
   get isWell(): boolean {
-    return this.#probe === undefined
+    return this.#addresses.some(({ state }) => state !== 'down')
   }
 
-  get url(): URL {
-    return this.#addresses[this.#address] as URL
+  /**
+   * The best address for a carrier: the first that is well.
+   *
+   * @param failed where the exchange's last carrier broke: a reset may block an address and port for 90 s, so another one
+   * goes first, if there is one.
+   */
+  address(failed?: Address): Address {
+    const rank = (one: Address): number => RANK[one.state] + (one === failed ? 1.5 : 0)
+    return this.#addresses.reduce((best, one) => (rank(one) < rank(best) ? one : best))
   }
 
-  get dispatcher(): Dispatcher {
-    return this.#dispatcher
+  /** Keeps connections open ahead of need: so many at the first address, one at each other. */
+  keepWarm(spare: number): void {
+    for (const [i, address] of this.#addresses.entries()) address.keepWarm(i === 0 ? spare : Math.min(1, spare))
   }
 
-  /** The path on this relay, below its base URL. */
-  pathOf(path: string): string {
-    return `${this.url.pathname.replace(/\/$/, '')}${path}`
+  /** A connection broke under an answer that had begun: where there is another address, that one is asked to be sure. */
+  broke(address: Address): void {
+    if (this.#addresses.length > 1) address.broke()
   }
 
-  /** Notes that it does not do what it should: it gets nothing new until it has answered a probe. */
-  failed(): void {
-    this.renew()
-    if (this.#isClosed || this.#probe !== undefined) return
-    this.#schedule(0)
+  /** It takes nothing new, by whatever address. */
+  refused(): void {
+    for (const address of this.#addresses) address.failed()
   }
 
-  /** Leaves its connections to those who use them, and opens new ones at its next address. */
-  renew(): void {
-    if (this.#isClosed) return
-    const former = this.#dispatcher
-    this.#address = (this.#address + 1) % this.#addresses.length
-    this.#dispatcher = this.#connect()
-    // Waits for what runs; idle connections, which may be as dead as the one that failed, close at once.
-    void former.close().catch(() => {})
+  exchangeOpened(): void {
+    this.#openExchanges++
+  }
+
+  exchangeClosed(): void {
+    this.#openExchanges--
+  }
+
+  get stats(): RelayStats {
+    for (const address of this.#addresses) address.count()
+    return {
+      ...this.meter.counters,
+      relay: this.name,
+      isWell: this.isWell,
+      addresses: this.#addresses.map(({ url, state }) => ({ address: url.host, state })),
+      roundTripMs: this.roundTrips.ms,
+      openExchanges: this.#openExchanges,
+      openConnections: this.#addresses.reduce((sum, { open }) => sum + open, 0),
+    }
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    clearTimeout(this.#probe)
-    await this.#dispatcher.destroy()
+    await Promise.all(this.#addresses.map((address) => address.close()))
   }
 
-  #connect(): Dispatcher {
-    const { connectMs, ca } = this.#settings
-    return new Agent({
-      allowH2: false,
-      connect: { timeout: connectMs, ...(ca === undefined ? {} : { ca }) },
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    })
-  }
-
-  #schedule(afterMs: number): void {
-    this.#probe = setTimeout(() => void this.#ask(), afterMs)
-    this.#probe.unref()
-  }
-
-  async #ask(): Promise<void> {
-    const isReady = await this.#isReady()
-    if (this.#isClosed) return
-    if (isReady) this.#probe = undefined
-    else {
-      this.renew()
-      this.#schedule(PROBE_EVERY_MS)
-    }
-  }
-
-  async #isReady(): Promise<boolean> {
-    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
-    try {
-      const { origin } = this.url
-      const answer = await this.#dispatcher.request({ origin, path: this.pathOf('/ready'), method: 'GET', signal })
-      await answer.body.dump()
-      return answer.statusCode === 200
-    } catch {
-      return false
-    }
+  #noteHealth(): void {
+    const { isWell } = this
+    if (isWell === this.#wasWell) return
+    this.#wasWell = isWell
+    this.meter.healthChanged(isWell)
   }
 }

@@ -5,6 +5,9 @@ export interface Patience {
   readonly mostMs: number
 }
 
+/** Longest wait: eight times the slack. */
+const MOST_DOUBLINGS = 3
+
 /** Round trips to a relay as measured, smoothed as TCP does it (RFC 6298). */
 export class RoundTrips {
   readonly #patience: Patience
@@ -35,5 +38,13 @@ export class RoundTrips {
     const { leastMs, mostMs } = this.#patience
     if (this.#smoothed === undefined) return mostMs
     return Math.min(mostMs, Math.max(leastMs, 2 * this.#smoothed + 4 * this.#variation))
+  }
+
+  /**
+   * Silence that is allowed before the first sign of life, in ms, after so many attempts in vain: it doubles each time
+   * (RFC 6298, 5.5), or a line that has become slower than it ever was would never be waited for long enough.
+   */
+  firstSignMs(vainAttempts: number): number {
+    return this.slackMs * 2 ** Math.min(vainAttempts, MOST_DOUBLINGS)
   }
 }
