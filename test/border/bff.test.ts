@@ -69,3 +69,31 @@ test('a relay that refuses our token is the operatorâ€™s fault, not the callerâ€
   await expect(client.chat(ask('openai'))).rejects.toMatchObject({ code: 'upstream_unreachable' })
   await other.stop()
 })
+
+test('what the link went through is in the metrics', async () => {
+  rig.vendor.clear()
+  const first = rig.line.connections
+  rig.line.fate = (connection) => (connection - first < 3 ? { afterDown: 700, how: 'rst' } : undefined)
+  rig.line.cutAll('rst')
+  await sleep(30)
+  await streamText('openai')
+  const page = await (await fetch(`http://127.0.0.1:${bff.metricsPort}/metrics`)).text()
+  const relay = new URL(rig.line.origin).host
+  const value = (name: string, more = ''): number =>
+    Number(new RegExp(`^${name}\\{relay="${relay}"${more}\\} (\\S+)$`, 'm').exec(page)?.[1])
+  expect(value('link_relay_up')).toBe(1)
+  expect(value('link_address_up', `,address="${relay}"`)).toBe(1)
+  expect(value('link_round_trip_seconds')).toBeGreaterThan(0)
+  expect(value('link_exchanges_total', ',outcome="complete"')).toBeGreaterThan(0)
+  expect(value('link_reconnects_total', ',cause="break"')).toBeGreaterThan(0)
+  expect(value('link_resumed_bytes_total')).toBeGreaterThan(0)
+  expect(value('link_open_exchanges')).toBe(0)
+  expect(value('link_open_connections')).toBeGreaterThan(0)
+  expect(value('link_carriers_total')).toBeGreaterThan(value('link_exchanges_total', ',outcome="complete"'))
+  expect(value('link_connections_total', ',result="opened"')).toBeGreaterThan(0)
+  // As the line itself counts: but for what is under way between the two.
+  const wire = value('link_bytes_total', ',direction="in",form="wire"')
+  expect(wire).toBeGreaterThan(0)
+  expect(wire).toBeLessThanOrEqual(rig.line.bytes.down)
+  expect(value('link_lost_exchanges_total')).toBe(0)
+})

@@ -41,7 +41,7 @@ export async function startBff(
   surroundings: Surroundings = {},
 ): Promise<Bff> {
   const telemetry = createTelemetry()
-  const transport = createTransport(config)
+  const transport = createTransport({ ...config, registry: telemetry.registry })
   const [store] = await Promise.all([
     openStore(config.redis, config.redisTimeoutMs, [...PROCEDURES, ...KEY_PROCEDURES], log),
     loadTokenCounter(),

@@ -1,12 +1,13 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { DIALECTS, type KeyPlacement, type LinkCompression } from '@llm-ferry/kit'
+import { DIALECTS, type KeyPlacement, type LinkCompression, type Registry } from '@llm-ferry/kit'
 import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
 import { createLink, type LinkAnswer } from '@llm-ferry/sdk/link'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
+import { createLinkMetrics } from './link-metrics.ts'
 import type { Exchange, OutgoingRequest } from './transport.ts'
 
 /** The way to vendors that are overseas. */
@@ -23,9 +24,21 @@ export interface HeldRequest extends OutgoingRequest {
   readonly body: string | Uint8Array | undefined
 }
 
-/** The border link to the relays, in order of preference. */
-export function createBorder(relays: readonly URL[], relayToken: string, compression?: LinkCompression): Border {
+/** What the border needs. */
+export interface BorderOptions {
+  /** In order of preference, each with its addresses. */
+  readonly relays: readonly (readonly URL[])[]
+  readonly relayToken: string
+  readonly compression: LinkCompression | undefined
+  /** Where the link's metrics go. */
+  readonly registry: Registry
+}
+
+/** The border link to the relays. */
+export function createBorder({ relays, relayToken, compression, registry }: BorderOptions): Border {
   const link = createLink({ relays, compression })
+  createLinkMetrics(registry, () => link.stats())
+  link.keepWarm()
   const scopeOf = callerScopes(relayToken)
   return {
     async send(caller, vendor, request, signal) {

@@ -70,8 +70,8 @@ const variables = {
   CORS_ORIGINS: list(parseOrigin, {
     doc: 'Origins whose pages may call from a browser, such as https://app.example.cn, with commas. Absent: none.',
   }),
-  RELAY_URLS: list(parseOrigin, {
-    doc: 'Relays in order of preference. Needed unless every vendor is called directly.',
+  RELAY_URLS: list(parseAddresses, {
+    doc: 'Relays in order of preference; addresses of one host with | between them: https://a.example|https://a.example:8443. Needed unless every vendor is called directly.',
   }),
   RELAY_TOKEN: secret({ doc: 'Token that the relays know this BFF by.' }),
   LINK_COMPRESSION: linkCompression,
@@ -167,7 +167,8 @@ export interface BffConfig {
   readonly adminPort: number | undefined
   /** Origins whose pages may call from a browser. */
   readonly corsOrigins: readonly URL[]
-  readonly relayUrls: readonly URL[]
+  /** Each relay's addresses. */
+  readonly relayUrls: readonly (readonly URL[])[]
   readonly relayToken: string | undefined
   readonly linkCompression: LinkCompression
   readonly maxBodyBytes: number
@@ -245,6 +246,11 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     ledgerFile: values.LEDGER_FILE,
     file,
   }
+}
+
+/** One relay: an address, or several of one host. */
+function parseAddresses(text: string): readonly URL[] {
+  return text.split('|').map((address) => parseOrigin(address.trim()))
 }
 
 function limitsOf(values: Values): LimitPolicy {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { LinkCompression } from '@llm-ferry/kit'
+import type { LinkCompression, Registry } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
@@ -46,13 +46,16 @@ export interface Sender {
 }
 
 export interface TransportOptions {
-  readonly relayUrls: readonly URL[]
+  /** Relays in order of preference, each with its addresses. */
+  readonly relayUrls: readonly (readonly URL[])[]
   readonly relayToken: string | undefined
   readonly linkCompression?: LinkCompression
   /** Longest that a relay waits for an answer's head, in ms: calls end here before. */
   readonly maxRequestTimeoutMs: number
   /** Longest wait for a TCP and TLS connection, in ms. */
   readonly connectTimeoutMs?: number
+  /** Where the border link's metrics go. */
+  readonly registry: Registry
 }
 
 /** Idle connections are given up before the other side does: the relay keeps them longer than a minute. */
@@ -79,6 +82,7 @@ export function createTransport({
   linkCompression,
   maxRequestTimeoutMs,
   connectTimeoutMs = 10_000,
+  registry,
 }: TransportOptions): Transport {
   // Deadlines and idle limits are the caller's, per model and per call: undici's own are off.
   const dispatcher = new Agent({
@@ -89,7 +93,10 @@ export function createTransport({
     bodyTimeout: 0,
   })
 
-  const border = relayUrls.length === 0 ? undefined : createBorder(relayUrls, relayToken ?? '', linkCompression)
+  const border =
+    relayUrls.length === 0
+      ? undefined
+      : createBorder({ relays: relayUrls, relayToken: relayToken ?? '', compression: linkCompression, registry })
 
   async function sendToRelay(
     caller: Party,

@@ -9,11 +9,11 @@ const TOKEN = 'metrics-token-0123456789'
 it('every metric of ours is documented, and every documented one exists', async () => {
   const { chat, origin } = await startTestBff(
     afterBody(() => plainAnswer()),
-    { METRICS_TOKEN: TOKEN },
+    { METRICS_TOKEN: TOKEN, RELAY_URLS: 'http://127.0.0.1:9', RELAY_TOKEN: 'relay-token-0123456789' },
   )
   await (await chat()).text()
   const page = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
-  const served = [...page.matchAll(/^# TYPE ((?:ferry|http)_\S+)/gm)].map(([, name]) => name)
+  const served = [...page.matchAll(/^# TYPE ((?:ferry|http|link)_\S+)/gm)].map(([, name]) => name)
   const documentation =
     readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8').split('\n## BFF\n')[1] ?? ''
   const documented = [...documentation.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)

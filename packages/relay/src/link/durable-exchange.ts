@@ -115,12 +115,13 @@ export class DurableExchange {
     this.#pump()
   }
 
-  /** The reader's connection is gone. */
-  left(reader: Reader): void {
-    if (reader !== this.#reader) return
+  /** The reader's connection is gone; whether it still had something to read. */
+  left(reader: Reader): boolean {
+    if (reader !== this.#reader) return false
     this.#reader = undefined
     this.#startGrace()
     this.#steer()
+    return true
   }
 
   /** The reader takes more. */

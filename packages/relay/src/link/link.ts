@@ -9,13 +9,15 @@ import { Exchange } from '../exchange.ts'
 import { type Call, sender, withQuery } from '../forward.ts'
 import type { InFlight } from '../in-flight.ts'
 import type { Token } from '../tokens.ts'
+import { CalledNames } from './called-names.ts'
 import type { DurableExchange } from './durable-exchange.ts'
+import { createExchangeMeters } from './exchange-meters.ts'
 import { Exchanges } from './exchanges.ts'
 import { FramedReader } from './framed-reader.ts'
 import { type CarrierRequest, judge, LOST, type Refusal } from './judge.ts'
 import { checkExchangeId, type LinkRequest, readLinkRequest } from './link-request.ts'
 import { LoadGate } from './load-gate.ts'
-import { FileMarkers } from './markers.ts'
+import { FileMarkers, MARKER_LIFE_MS } from './markers.ts'
 import { createLinkMeters } from './meters.ts'
 import { DurableOutput } from './output.ts'
 import { PlainReader } from './plain-reader.ts'
@@ -71,6 +73,8 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
   const gate = new LoadGate()
   const bodies = new KeptBodies(bodiesLimits(link.maxBodiesBytes))
   const meters = createLinkMeters(registry, gate, bodies)
+  const ends = createExchangeMeters(registry, exchanges)
+  const calledNames = new CalledNames()
   const sweeper = setInterval(() => {
     exchanges.refreshMarkers()
     bodies.sweep()
@@ -79,13 +83,20 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     })
   }, SWEEP_MS)
   sweeper.unref()
+  const ager = setInterval(() => calledNames.age(), MARKER_LIFE_MS)
+  ager.unref()
 
   function arrive(arrival: Arrival, admitNew: () => void): void {
     const { carrier, name } = arrival
     const verdict = judge(arrival, exchanges.look(name))
-    if (verdict.kind === 'refuse') throw refusal(carrier, verdict)
+    if (verdict.kind === 'refuse') {
+      ends.refused(verdict.code)
+      throw refusal(carrier, verdict)
+    }
     if (verdict.kind === 'attach') {
-      attach(arrival, exchanges.get(name), verdict.offset)
+      const durable = exchanges.get(name)
+      ends.resumed((durable?.end ?? 0) - verdict.offset)
+      attach(arrival, durable, verdict.offset)
       return
     }
     admitNew()
@@ -113,6 +124,7 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
       onGone: () => inFlight.remove(vendorCall),
     })
     if (durable === undefined) return undefined
+    ends.called(calledNames.add(name))
     inFlight.add(vendorCall)
     if (asked.keeps && link.compression.differences) {
       bodies.keep(ownerOf(call.token, asked.scope), { digest, bytes: body, base: asked.base, affinity: '' })
@@ -143,7 +155,9 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
       ? new FramedReader(response, options)
       : new PlainReader(response, asked.offset !== undefined, stallMs)
     response.on('drain', () => durable.drained(reader))
-    response.once('close', () => durable.left(reader))
+    response.once('close', () => {
+      if (durable.left(reader)) ends.broken()
+    })
     durable.attach(reader, offset)
   }
 
@@ -165,6 +179,7 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     },
     close() {
       clearInterval(sweeper)
+      clearInterval(ager)
       gate.stop()
       bodies.clear()
       exchanges.abandonAll()

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -298,5 +298,42 @@ describe('a relay that', () => {
     answer(tight.vendor)
     await eventually('room again', async () => (await begin(tight.origin, other)).status === 200)
     await tight.stop()
+  })
+})
+
+describe('the metrics', () => {
+  test('count calls, broken connections, resumes and what waited for them', async () => {
+    streamSlowly(relay.vendor, 30)
+    const id = newId()
+    const leaving = new AbortController()
+    const first = await begin(relay.origin, id, { signal: leaving.signal })
+    const seen = await readFrames(first, (frames) => dataOf(frames).length > 0)
+    leaving.abort()
+    await eventually('the break is counted', async () =>
+      (await relay.metrics()).includes('relay_link_broken_carriers_total 1'),
+    )
+    await sleep(100)
+    const offset = dataOf(seen).length
+    expect(dataOf(await readFrames(await carry(relay.origin, id, { offset })))).toEqual(STREAM.subarray(offset))
+    expect((await refusalOf(await carry(relay.origin, newId()))).code).toBe('not_found')
+    const page = await relay.metrics()
+    expect(page).toMatch(/^relay_link_vendor_calls_total 1$/m)
+    expect(page).toMatch(/^relay_link_duplicate_calls_total 0$/m)
+    expect(page).toMatch(/^relay_link_resumes_total 1$/m)
+    expect(page).toMatch(/^relay_link_resumed_bytes_total [1-9]/m)
+    expect(page).toMatch(/^relay_link_refusals_total\{code="not_found"\} 1$/m)
+    expect(page).toMatch(/^relay_link_exchanges 1$/m)
+    expect(Number(/^relay_link_held_bytes (\d+)$/m.exec(page)?.[1])).toBeGreaterThanOrEqual(STREAM.length)
+  })
+
+  test('count a second call for one exchange, which takes somebody who empties the folder of markers', async () => {
+    const id = newId()
+    await readFrames(await begin(relay.origin, id))
+    expect((await cancel(relay.origin, id)).status).toBe(204)
+    expect((await refusalOf(await begin(relay.origin, id))).code).toBe('exchange_lost')
+    for (const file of readdirSync(env.EXCHANGE_MARKERS_DIR))
+      rmSync(join(env.EXCHANGE_MARKERS_DIR, file), { recursive: true })
+    await readFrames(await begin(relay.origin, id))
+    expect(await relay.metrics()).toMatch(/^relay_link_duplicate_calls_total 1$/m)
   })
 })
