@@ -137,6 +137,32 @@ describe('one (address, port) that is black-holed in mid-stream', () => {
     expect(vendor.requests).toHaveLength(1)
   })
 
+  test('is passed by from then on: a new call takes the other address at once, with the same relay’s name', async () => {
+    await link.close()
+    link = createLink({
+      relays: [`${toA.origin}|${(await secondLine()).origin}`, 'http://127.0.0.1:9'],
+      connectMs: 500,
+      leastSilenceMs: 200,
+      mostSilenceMs: 400,
+    })
+    answerRightly(vendor, (step) => [delay(40), step])
+    const running = call()
+    await vendor.received()
+    toA.isBlackholed = true
+    await running
+    vendor.clear()
+    answerRightly(vendor)
+    const startedAt = performance.now()
+    expect((await call()).relay).toBe(new URL(toA.origin).host)
+    expect(performance.now() - startedAt).toBeLessThan(300)
+    const [stats] = link.stats()
+    expect(stats).toMatchObject({ isWell: true, failovers: 0, stalls: 1, openExchanges: 0 })
+    expect(stats?.addresses.map(({ state }) => state)).toEqual(['down', 'well'])
+    toA.isBlackholed = false
+    toA.cutAll('rst')
+    await eventually('the first address is taken again', () => link.stats()[0]?.addresses[0]?.state === 'well', 10_000)
+  })
+
   test('and has no other address is waited for', async () => {
     answerRightly(vendor, (step) => [delay(40), step])
     const running = callOverLink(link, openai, true)

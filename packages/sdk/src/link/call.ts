@@ -69,6 +69,8 @@ export class DurableCall {
   #address: Address | undefined
   /** Where it broke. */
   #brokenAddress: Address | undefined
+  /** Addresses of this relay that could not be connected. */
+  #addressesTried = 0
   #carriers = 0
   #resumedBytes = 0
   #wasSilent = false
@@ -331,6 +333,7 @@ export class DurableCall {
       next.exchangeOpened()
     }
     this.#brokenAddress = undefined
+    this.#addressesTried = 0
     this.#relay = next
     return true
   }
@@ -345,6 +348,8 @@ export class DurableCall {
     if (this.#vain > 0) this.#address?.failed()
     else if (this.#address !== undefined) this.#relay.broke(this.#address)
     if (!this.#isClaimed && !this.#isDoubtful) {
+      // Its other addresses first: there is one for each of them, however often they come and go.
+      if (this.#relay.isWell && ++this.#addressesTried < this.#relay.addressCount) return
       if (!this.#move()) this.#settle(unreachableAnswer(this.#request.path))
       return
     }

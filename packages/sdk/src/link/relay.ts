@@ -44,6 +44,10 @@ export class Relay {
     return this.#addresses.some(({ state }) => state !== 'down')
   }
 
+  get addressCount(): number {
+    return this.#addresses.length
+  }
+
   /**
    * The best address for a carrier: the first that is well.
    *
