@@ -67,3 +67,4 @@ export function createExchangeMeters(registry: Registry, held: Held): ExchangeMe
     broken: () => broken.inc(),
     refused: (code) => refusals.inc({ code }),
   }
+}
