@@ -16,6 +16,8 @@ export interface BorderRig {
   link: Link
   /** Closes the link and opens another, which has no connections yet. */
   newLink(): Promise<void>
+  /** The relay's metrics page. */
+  metrics(): Promise<string>
   /** The relay's own origin, past the line. */
   readonly relayOrigin: string
   stop(): Promise<void>
@@ -35,13 +37,15 @@ export async function startRelayHere(vendor: ScriptedVendor, env: ServiceEnv = {
     DRAIN_TIMEOUT_MS: '1',
     ...env,
   })
-  const relay = createRelay(config, { log: createLogger('relay', 'silent', SILENT), registry: new Registry() })
+  const registry = new Registry()
+  const relay = createRelay(config, { log: createLogger('relay', 'silent', SILENT), registry })
   const port = await relay.listen()
   return {
     port,
     origin: `http://127.0.0.1:${port}`,
     /** To watch what arrives. */
     server: relay.server,
+    metrics: () => registry.metrics(),
     /** Takes nothing new from now on, and ends with what runs. */
     drain: () => relay.stop(),
     async stop() {
@@ -77,6 +81,7 @@ export async function startBorder(
     line,
     link: open(),
     relayOrigin: relay.origin,
+    metrics: relay.metrics,
     async newLink() {
       await rig.link.close()
       rig.link = open()
