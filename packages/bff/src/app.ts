@@ -36,6 +36,8 @@ import { models } from './routes/models.ts'
 import { hasNativeChat, type NativeOptions, native, nativeErrorBody, nativePlaces } from './routes/native.ts'
 import { operation } from './routes/operation.ts'
 import { usage } from './routes/usage.ts'
+import { Sessions } from './sessions/serve.ts'
+import type { Upgrades } from './sessions/upgrades.ts'
 import type { Store } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { Transport } from './transport.ts'
@@ -54,6 +56,8 @@ export interface AppParts {
   readonly ring: KeyRing
   readonly seals: Seals
   readonly keys: KeySync
+  /** Requests that ask for a WebSocket. */
+  readonly upgrades: Upgrades
   /** Whether the process is about to stop. */
   readonly draining: () => boolean
 }
@@ -67,7 +71,7 @@ export interface Apps {
 
 /** The BFF's request path, from the top to the bottom. */
 export function createApps(parts: AppParts): Apps {
-  const { config, log, telemetry, store, ring, seals, keys, draining } = parts
+  const { config, log, telemetry, store, ring, seals, keys, upgrades, draining } = parts
   const refusals = createRefusals(telemetry.registry)
   const prices = createPrices(config.file.prices)
   const options: ChatOptions = {
@@ -87,11 +91,17 @@ export function createApps(parts: AppParts): Apps {
     prices,
   }
   const targetOf = createTargets(config.file)
-  const nativeOptions: NativeOptions = { ...config, ...options, targetOf }
+  const nativeOptions: NativeOptions = {
+    ...config,
+    ...options,
+    targetOf,
+    upgrades,
+    sessions: new Sessions({ ...config, ...parts, ...options }),
+  }
   const { trustedProxies } = config
   const callers = { ring, seals, trustedProxies, refusals, failures: createFailures(), knowsAll: () => keys.isComplete }
   const known = auth(callers)
-  const knownToVendor = auth(callers, nativePlaces(targetOf))
+  const knownToVendor = auth(callers, nativePlaces(targetOf, upgrades))
   const vendorErrors = errors(nativeErrorBody(targetOf))
 
   const router = new Router<State, Context>()

@@ -1,5 +1,13 @@
 import { createServer } from 'node:http'
-import { createLogger, type Logger, listen, type MetricsServer, type Shutdown, serveMetrics } from '@llm-ferry/kit'
+import {
+  createLogger,
+  isWebSocketUpgrade,
+  type Logger,
+  listen,
+  type MetricsServer,
+  type Shutdown,
+  serveMetrics,
+} from '@llm-ferry/kit'
 import { type AppParts, createApps } from './app.ts'
 import { openShelf } from './cache/open.ts'
 import type { BffConfig } from './config.ts'
@@ -15,6 +23,7 @@ import { loadTokenCounter } from './limits/estimate.ts'
 import { Limits } from './limits/limits.ts'
 import { createPolicies } from './limits/policy-schema.ts'
 import { PROCEDURES } from './limits/procedures.ts'
+import { Upgrades } from './sessions/upgrades.ts'
 import { openStore } from './store/index.ts'
 import { createTelemetry } from './telemetry.ts'
 import { createTransport } from './transport.ts'
@@ -57,6 +66,7 @@ export async function startBff(
   })
   const shelf = openShelf(config, store, log)
   const ledger = new LedgerExport(store, config.ledgerFile, log)
+  const upgrades = new Upgrades()
   let stopping = false
   const configured = configuredKeys(config.keys, config.file.keys)
   const ring = new KeyRing(createPolicies(config.limits, config.file.limits), configured)
@@ -75,9 +85,12 @@ export async function startBff(
     ring,
     seals,
     keys,
+    upgrades,
     draining: () => stopping,
   })
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app.callback())
+  const handler = app.callback()
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, shouldUpgradeCallback: isWebSocketUpgrade }, handler)
+  upgrades.handle(server, handler)
   const connections = new Connections(server)
   const port = await listen(server, config.port, config.host)
   const admin = adminApp && createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, adminApp.callback())
@@ -95,7 +108,10 @@ export async function startBff(
     log,
     async stop() {
       stopping = true
-      const forced = setTimeout(() => server.closeAllConnections(), config.drainTimeoutMs)
+      const forced = setTimeout(() => {
+        upgrades.drain()
+        server.closeAllConnections()
+      }, config.drainTimeoutMs)
       const closed = new Promise((resolve) => server.close(resolve))
       connections.closeIdle()
       admin?.close()
@@ -103,6 +119,7 @@ export async function startBff(
       await closed
       clearTimeout(forced)
       await keys.close()
+      await upgrades.settled()
       await limits.close()
       await ledger.close()
       await Promise.all([transport.close(), metrics?.close(), shelf.close(), store.close()])

@@ -15,6 +15,8 @@ export class Connections {
       this.#open.set(socket, 0)
       socket.once('close', () => this.#open.delete(socket))
     })
+    // A WebSocket has one request that lasts as long as it does.
+    server.on('upgrade', ({ socket }) => this.#count(socket, 1))
     server.on('request', ({ socket }, response) => {
       this.#count(socket, 1)
       response.once('close', () => this.#count(socket, -1))

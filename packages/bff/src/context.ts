@@ -38,6 +38,8 @@ export interface CallFacts {
   /** What an answer from the cache would have cost, in billionths of a US dollar; absent: not known. */
   savedNanos?: number
   stream?: boolean
+  /** The connection became a WebSocket. */
+  upgraded?: boolean
   /** Error code when the call failed, also in mid-stream. */
   error?: string
   /** Seconds from the request's arrival to the first byte of the answer's content. */

@@ -1,4 +1,12 @@
-import { Counter, createRegistry, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@llm-ferry/kit'
+import {
+  Counter,
+  closeCodeLabel,
+  createRegistry,
+  Gauge,
+  Histogram,
+  LATENCY_BUCKETS,
+  type Registry,
+} from '@llm-ferry/kit'
 import type { CallFacts } from './context.ts'
 
 /** The BFF's metrics. Names and labels are documented in docs/metrics.md. */
@@ -8,6 +16,8 @@ export interface Telemetry {
   answered(facts: CallFacts, answer: { method: string; status: number; seconds: number }): void
   /** A stream to a caller has begun; call the result when it is over. */
   streamOpened(): () => void
+  /** A WebSocket between a caller and the vendor is open; call the result with its close code when it is over. */
+  sessionOpened(vendor: string): (code: number) => void
   /** A model of the vendor was given a rest (1), or serves again (-1). */
   breakerChanged(vendor: string, change: 1 | -1): void
   /** An attempt was given up for an alias's next target. */
@@ -61,6 +71,18 @@ export function createTelemetry(): Telemetry {
     registers,
   })
   const streams = new Gauge({ name: 'ferry_open_streams', help: 'Streams open to callers.', registers })
+  const sessions = new Gauge({
+    name: 'ferry_websockets_open',
+    help: 'WebSockets open between callers and vendors.',
+    labelNames: ['vendor'] as const,
+    registers,
+  })
+  const closes = new Counter({
+    name: 'ferry_websocket_closes_total',
+    help: 'WebSockets closed, by the code of the Close frame; 1006 when a connection broke.',
+    labelNames: ['vendor', 'code'] as const,
+    registers,
+  })
   const breakers = new Gauge({
     name: 'ferry_breakers_open',
     help: 'Models that rest because their calls failed, by vendor.',
@@ -101,6 +123,13 @@ export function createTelemetry(): Telemetry {
     streamOpened() {
       streams.inc()
       return () => streams.dec()
+    },
+    sessionOpened(vendor) {
+      sessions.inc({ vendor })
+      return (code) => {
+        sessions.dec({ vendor })
+        closes.inc({ vendor, code: closeCodeLabel(code) })
+      }
     },
     breakerChanged: (vendor, change) => breakers.inc({ vendor }, change),
     attemptGivenUp: (vendor, code) => givenUp.inc({ vendor, code }),

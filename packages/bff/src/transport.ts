@@ -32,6 +32,13 @@ export interface Exchange {
 export interface Transport {
   /** The way for the calls of one caller: what it sends, nobody else can reach. */
   for(caller: Party): Sender
+  /**
+   * Where a session with the vendor is opened: at the relay that is preferred now, or directly.
+   *
+   * @param path as in an {@link OutgoingRequest}.
+   * @throws {AttemptFailure} when no relay is configured.
+   */
+  sessionAddress(vendor: VendorConfig, path: string): SessionAddress
   close(): Promise<void>
 }
 
@@ -43,6 +50,15 @@ export interface Sender {
    * @throws {AttemptFailure} when there is no answer of the vendor, with what is known of how far the request came.
    */
   send(vendor: VendorConfig, request: OutgoingRequest, signal: AbortSignal): Promise<Exchange>
+}
+
+/** Where a WebSocket to a vendor is opened. */
+export interface SessionAddress {
+  readonly url: string
+  /** The credential, and what the caller's headers add. */
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** Host of the relay; `undefined` for a vendor called directly. */
+  readonly relay: string | undefined
 }
 
 export interface TransportOptions {
@@ -123,6 +139,17 @@ export function createTransport({
         return { ...answer, relay: undefined }
       },
     }),
+    sessionAddress(vendor, path) {
+      const versioned = withVersion(path, vendor.version)
+      if (vendor.route.kind === 'direct') {
+        const { origin, apiKey } = vendor.route
+        return { url: webSocketUrl(origin, versioned), headers: keyHeader(vendor, apiKey), relay: undefined }
+      }
+      if (border === undefined) throw noRelay()
+      const relay = border.preferredRelay()
+      const url = webSocketUrl(relay, `proxy/${vendor.name}/${versioned}`)
+      return { url, headers: keyHeader(vendor, relayToken ?? ''), relay: relay.host }
+    },
     async close() {
       await Promise.all([border?.close(), dispatcher.destroy()])
     },
@@ -137,6 +164,10 @@ const isHeld = (request: OutgoingRequest): request is HeldRequest => !isReadOnce
 /** Whether the body is gone once it has been sent, or begun. */
 export function isReadOnce({ body }: OutgoingRequest): boolean {
   return body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
+}
+
+function webSocketUrl(origin: URL, path: string): string {
+  return `${base(origin).replace(/^http/, 'ws')}/${path}`
 }
 
 function base(url: URL): string {

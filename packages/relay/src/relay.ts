@@ -1,6 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type CredentialPlace, clientAddress, type Logger, listen, type Registry } from '@llm-ferry/kit'
+import {
+  type CredentialPlace,
+  clientAddress,
+  credentialQuery,
+  type Logger,
+  listen,
+  type Registry,
+  upgradeResponse,
+} from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
 import { createAccessLog } from './access-log.ts'
 import { authenticate } from './authenticate.ts'
@@ -18,7 +26,7 @@ import { createTelemetry } from './telemetry.ts'
 import { type Token, Tokens } from './tokens.ts'
 import type { Tracing } from './tracing/index.ts'
 import { openVendor, replaceKeys, type Vendor } from './vendor.ts'
-import { credentialQuery, refusalOf, WebSockets } from './websocket/index.ts'
+import { WebSockets } from './websocket/index.ts'
 
 /** What a relay needs besides its configuration. */
 export interface RelayDeps {
@@ -84,7 +92,7 @@ export function createRelay(config: RelayConfig, { log, registry, tracing }: Rel
     })
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
-    serve(request, refusalOf(request, socket), (exchange) => {
+    serve(request, upgradeResponse(request, socket), (exchange) => {
       const call = admit(exchange, true)
       admitNew(call)
       webSockets.open(exchange, call, socket, head)

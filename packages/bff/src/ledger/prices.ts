@@ -76,14 +76,20 @@ function ownProvider(id: string, { input, output, cachedInput, cacheWrite }: Pri
   return { id: 'own', name: 'own', api_pattern: '', models: [{ id, match: { equals: id }, prices }] }
 }
 
-/** The package’s names: as with ours, the input includes what was cached. */
-function billed(usage: Usage): Record<string, number> {
-  const { cached_tokens = 0, cache_write_tokens = 0, cache_write_1h_tokens = 0 } = usage.prompt_tokens_details ?? {}
+/**
+ * The package’s names: as with ours, the input includes what was cached. It throws for parts that are more than the whole;
+ * a vendor that counts so must not cost a call its line.
+ */
+function billed({ prompt_tokens: input, completion_tokens, prompt_tokens_details }: Usage): Record<string, number> {
+  const { cached_tokens = 0, cache_write_tokens = 0, cache_write_1h_tokens = 0 } = prompt_tokens_details ?? {}
+  const read = Math.min(cached_tokens, input)
+  const written = Math.min(cache_write_tokens, input - read)
+  const writtenLong = Math.min(cache_write_1h_tokens, written)
   return {
-    input_tokens: usage.prompt_tokens,
-    output_tokens: usage.completion_tokens,
-    cache_read_tokens: cached_tokens,
-    cache_write_tokens,
-    ...(cache_write_1h_tokens > 0 && { cache_write_1h_tokens }),
+    input_tokens: input,
+    output_tokens: completion_tokens,
+    cache_read_tokens: read,
+    cache_write_tokens: written,
+    ...(writtenLong > 0 && { cache_write_1h_tokens: writtenLong }),
   }
 }

@@ -15,7 +15,7 @@ export function accessLog(telemetry: Telemetry, log: Logger): Middleware {
 function record(context: Context, telemetry: Telemetry, lines: Logger): void {
   const { facts, arrivedAt, requestId } = context.state
   const seconds = (performance.now() - arrivedAt) / 1000
-  if (!context.res.writableFinished && facts.error === undefined) facts.error = 'client_closed'
+  if (!context.res.writableFinished && !facts.upgraded && facts.error === undefined) facts.error = 'client_closed'
   // The route as the router knows it: a path may hold what a caller put into it.
   const route: unknown = context._matchedRoute
   if (typeof route === 'string') facts.route = route

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { DIALECTS, withoutKeyParameter } from '@llm-ferry/kit'
+import { DIALECTS, type Dialect, withoutKeyParameter } from '@llm-ferry/kit'
 import { type ChatRequest, FerryError } from '@llm-ferry/sdk'
 import type { Context } from '../context.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
@@ -92,7 +92,7 @@ function findOperation({ operations }: NativeDialect, method: string, path: stri
   return undefined
 }
 
-function notAllowed(why: string): FerryError {
+export function notAllowed(why: string): FerryError {
   const message = `This key may not do this: ${why}. An operator can allow it with \`native: full\`.`
   return new FerryError('operation_not_allowed', message)
 }
@@ -145,11 +145,20 @@ async function readObject(
   return { target, facts, json, body, hidesUsage: asking !== undefined }
 }
 
-function outgoingPath(path: NativePath, { config }: ResolvedTarget): string {
-  const dialect = Object.values(DIALECTS).find(({ name }) => name === config.dialect) ?? DIALECTS.openai
-  const below = config.route.kind === 'relay' ? path.path : directPath(path, dialect.defaultVersion)
-  const query = dialect.credentialPlaces.includes('query') ? withoutKeyParameter(path.query) : path.query
+/** The path for the vendor, without a query: a relay puts versions in front itself. */
+export function vendorPath(path: NativePath, { config }: ResolvedTarget): string {
+  return config.route.kind === 'relay' ? path.path : directPath(path, dialectOf(config).defaultVersion)
+}
+
+function outgoingPath(path: NativePath, target: ResolvedTarget): string {
+  const below = vendorPath(path, target)
+  const inQuery = dialectOf(target.config).credentialPlaces.includes('query')
+  const query = inQuery ? withoutKeyParameter(path.query) : path.query
   return query === '' ? below : `${below}?${query}`
+}
+
+function dialectOf({ dialect }: ResolvedTarget['config']): Dialect {
+  return Object.values(DIALECTS).find(({ name }) => name === dialect) ?? DIALECTS.openai
 }
 
 function outgoingHeaders(

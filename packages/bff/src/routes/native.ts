@@ -9,11 +9,15 @@ import { errorBody } from '../error-body.ts'
 import { PLACES } from '../middleware/auth.ts'
 import { type NativeCallOptions, serveNative, wireDialect } from '../native/call.ts'
 import { type NativePath, nativePath } from '../native/path.ts'
-import { type NativeRequest, readNative } from '../native/request.ts'
+import { type NativeRequest, notAllowed, readNative } from '../native/request.ts'
+import type { Sessions } from '../sessions/serve.ts'
+import type { Upgrades } from '../sessions/upgrades.ts'
 import { isReadOnce, type Transport } from '../transport.ts'
 import { type AdmissionOptions, admit, closeAccount, endUser, leaving } from './admission.ts'
 
 export interface NativeOptions extends AdmissionOptions, NativeCallOptions, TimeoutBounds {
+  readonly upgrades: Upgrades
+  readonly sessions: Sessions
   readonly file: FileConfig
   readonly targetOf: Targets
   readonly maxBodyBytes: number
@@ -27,7 +31,11 @@ export function native(options: NativeOptions): Middleware {
     const path = nativePath(context.req.url ?? '')
     const vendor = options.targetOf(path.vendor, '')
     if (!vendor) throw new FerryError('vendor_not_found', `No vendor "${path.vendor}" is configured here`)
-    await pass(context, path, vendor, (model) => options.targetOf(path.vendor, model ?? '') ?? vendor, options)
+    const choose = (model: string | undefined): ResolvedTarget => options.targetOf(path.vendor, model ?? '') ?? vendor
+    const upgrade = options.upgrades.of(context.req)
+    if (!upgrade) return pass(context, path, vendor, choose, options)
+    if (context.state.caller.native !== 'full') throw notAllowed('a WebSocket keeps its session in the vendor account')
+    await options.sessions.serve(context, upgrade, path, vendor, choose)
   }
 }
 
@@ -106,10 +114,12 @@ export function nativeErrorBody(targetOf: Targets): (error: FerryError, context:
 }
 
 /** Where the vendor's SDKs put a key; anywhere for one that is not known. */
-export function nativePlaces(targetOf: Targets): (context: Context) => readonly CredentialPlace[] {
+export function nativePlaces(targetOf: Targets, upgrades: Upgrades): (context: Context) => readonly CredentialPlace[] {
   return (context) => {
     const target = targetOf(vendorOf(context), '')
-    return target ? wireDialect(target).credentialPlaces : PLACES
+    if (!target) return PLACES
+    const { credentialPlaces, webSocketPlaces } = wireDialect(target)
+    return upgrades.of(context.req) ? webSocketPlaces : credentialPlaces
   }
 }
 

@@ -44,9 +44,35 @@ export interface NativeOperation {
   }
 }
 
+/** What one message of a vendor's tells of a session. */
+export interface SessionNews {
+  /** A turn begins: what was told before belongs to earlier ones. */
+  readonly begins?: boolean | undefined
+  /** Usage of the turn until now; with `isWhole` of one thing that is over, besides the others. */
+  readonly usage?: Usage | undefined
+  readonly isWhole?: boolean | undefined
+  /** Text and sound that it brings, to estimate by where the session ends before it tells its usage. */
+  readonly text?: string | undefined
+  readonly soundBytes?: number | undefined
+}
+
+/** A kind of session over WebSocket. All keep state in the vendor's account. */
+export interface NativeSession {
+  /** Fits the path below the version. */
+  readonly path: RegExp
+  /** Model that the address names. */
+  modelOf(query: URLSearchParams): string | undefined
+  /** Model that a message of the caller's names. */
+  modelIn(message: Json): string | undefined
+  /** Reads the vendor's messages of one session, one after the other. */
+  reader(): (message: Json) => SessionNews
+}
+
 /** What a dialect's own SDKs may ask for, and how that is read. Data and pure functions. */
 export interface NativeDialect {
   readonly operations: readonly NativeOperation[]
+  /** Sessions whose usage can be read. Absent: none. */
+  readonly sessions?: readonly NativeSession[]
   /** Names of headers, in questions and answers, that are about the vendor's account. */
   readonly accountHeaders: RegExp
   /** Whether every SDK of the vendor passes over comments in streams. */

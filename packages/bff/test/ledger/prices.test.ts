@@ -26,6 +26,12 @@ describe('prices', () => {
     expect(listed('anthropic', 'claude-opus-4-5', usage(1000, 100, 200, 300))).toBe(6_975_000)
   })
 
+  test('a vendor’s parts that are more than its whole are cut to it', () => {
+    expect(listed('openai', 'gpt-4o', usage(1000, 100, 5000, 5000))).toBe(
+      listed('openai', 'gpt-4o', usage(1000, 100, 1000)),
+    )
+  })
+
   test('a long prompt costs its tier', () => {
     const short = listed('gemini', 'gemini-2.5-pro', usage(100_000, 0)) ?? 0
     expect(listed('gemini', 'gemini-2.5-pro', usage(300_000, 0))).toBeGreaterThan(short * 3)

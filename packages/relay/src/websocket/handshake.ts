@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
+import { offeredProtocols } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
 import type { Dispatcher } from 'undici'
 import { Answer, type AnswerOptions } from '../answer.ts'
 import { refuse } from '../errors.ts'
 import { answerHeaders, headerValue } from '../headers.ts'
-import { offeredProtocols, switchingHead } from './headers.ts'
-import type { Early } from './request.ts'
+import type { Early } from './early.ts'
+import { switchingHead } from './headers.ts'
 import { openTunnel, type TunnelMeter } from './tunnel.ts'
 
 /** What a handshake needs besides what every answer needs. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Registry } from '@llm-ferry/kit'
+import { checkUpgrade, handshakePath, type Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
 import type { RelayConfig } from '../config.ts'
 import { Copy } from '../copy.ts'
@@ -8,14 +8,11 @@ import type { Call } from '../forward.ts'
 import { setHeader } from '../headers.ts'
 import type { PoolKey } from '../keys.ts'
 import { linkBack } from '../link-back.ts'
+import { Early } from './early.ts'
 import { Handshake } from './handshake.ts'
-import { handshakeHeaders, handshakePath } from './headers.ts'
+import { handshakeHeaders } from './headers.ts'
 import { type OpenMeter, webSocketMeters } from './meters.ts'
-import { checkUpgrade, Early } from './request.ts'
 import { Slots } from './slots.ts'
-
-export { credentialQuery } from './headers.ts'
-export { isWebSocketUpgrade, refusalOf } from './request.ts'
 
 /** Opens WebSockets to vendors, within the limits. */
 export class WebSockets {

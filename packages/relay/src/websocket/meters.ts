@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from '@llm-ferry/kit'
+import { Counter, closeCodeLabel, Gauge, Histogram, type Registry } from '@llm-ferry/kit'
 import type { TunnelMeter } from './tunnel.ts'
 
 /** Sessions last from a wrong click to the hour after which the vendors end them. */
@@ -39,17 +39,9 @@ export function webSocketMeters(registry: Registry): OpenMeter {
       bytes: (direction, count) => counters[direction].inc(count),
       closed(code) {
         open.dec({ vendor })
-        closes.inc({ vendor, code: codeLabel(code) })
+        closes.inc({ vendor, code: closeCodeLabel(code) })
         stop()
       },
     }
   }
-}
-
-/** Codes that a protocol or an application made up are counted together, since anyone may invent one. */
-function codeLabel(code: number | undefined): string {
-  if (code === undefined) return 'none'
-  if (code >= 1000 && code <= 1015) return String(code)
-  if (code >= 3000 && code <= 4999) return `${Math.floor(code / 1000)}xxx`
-  return 'other'
 }

@@ -1,5 +1,6 @@
 import { type AnswerFacts, free, type NativeDialect, type NativeFacts } from '../native.ts'
 import { count, type Json, record, text } from '../shared/json.ts'
+import { sessions } from './sessions.ts'
 import { mapUsage } from './usage.ts'
 
 // On Vertex, models stand below a project.
@@ -32,6 +33,7 @@ export const native: NativeDialect = {
     free(new RegExp(`${MODEL}$`)),
     free(/^models$/),
   ],
+  sessions,
   accountHeaders: /^x-goog-user-project$/,
   // @google/generative-ai ends a stream at the first one.
   takesComments: false,

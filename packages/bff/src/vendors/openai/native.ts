@@ -1,6 +1,7 @@
-import type { Usage } from '@llm-ferry/sdk'
 import { type AnswerFacts, free, type NativeDialect, type NativeFacts, type NativeOperation } from '../native.ts'
 import { count, type Json, list, record, text } from '../shared/json.ts'
+import { newerUsage } from './newer-usage.ts'
+import { sessions } from './sessions.ts'
 import { mapUsage } from './usage.ts'
 
 // Azure's older interface names the model in the path.
@@ -33,23 +34,6 @@ function keptByResponses(body: Json): string | undefined {
   }
   if (body.background === true) return '`background: true` keeps the answer in the vendor account'
   return body.store === false ? undefined : 'answers are kept in the vendor account unless you send `store: false`'
-}
-
-/** Every newer interface of the vendor counts so. */
-function newerUsage(value: unknown): Usage | undefined {
-  const raw = record(value)
-  const prompt = count(raw?.input_tokens)
-  const completion = count(raw?.output_tokens)
-  if (!raw || prompt === undefined || completion === undefined) return undefined
-  const cached = count(record(raw.input_tokens_details)?.cached_tokens)
-  const reasoning = count(record(raw.output_tokens_details)?.reasoning_tokens)
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
-    ...(cached !== undefined && { prompt_tokens_details: { cached_tokens: cached } }),
-    ...(reasoning !== undefined && { completion_tokens_details: { reasoning_tokens: reasoning } }),
-  }
 }
 
 const LAST_RESPONSE = /^(response\.(completed|incomplete|failed)|error)$/
@@ -116,6 +100,7 @@ export const native: NativeDialect = {
     { ...form, path: at('images/(?:edits|variations)'), answer: media },
     free(/^models(?:\/[\w.:-]+)?$/),
   ],
+  sessions,
   accountHeaders: /^(openai-(organization|project)|x-ratelimit-.*)$/,
   takesComments: true,
 }
