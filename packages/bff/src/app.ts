@@ -13,6 +13,7 @@ import { InlineImages } from './images/inline-images.ts'
 import { KeyAdmin } from './keys/admin.ts'
 import type { KeyRing } from './keys/ring.ts'
 import type { Seals } from './keys/seals.ts'
+import { SessionTokens } from './keys/session-tokens.ts'
 import type { KeySync } from './keys/sync.ts'
 import { createPrices } from './ledger/prices.ts'
 import type { Limits } from './limits/limits.ts'
@@ -35,6 +36,7 @@ import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
 import { hasNativeChat, type NativeOptions, native, nativeErrorBody, nativePlaces } from './routes/native.ts'
 import { operation } from './routes/operation.ts'
+import { sessionTokens } from './routes/session-tokens.ts'
 import { usage } from './routes/usage.ts'
 import { Sessions } from './sessions/serve.ts'
 import type { Upgrades } from './sessions/upgrades.ts'
@@ -99,7 +101,16 @@ export function createApps(parts: AppParts): Apps {
     sessions: new Sessions({ ...config, ...parts, ...options }),
   }
   const { trustedProxies } = config
-  const callers = { ring, seals, trustedProxies, refusals, failures: createFailures(), knowsAll: () => keys.isComplete }
+  const sessions = new SessionTokens(config.sessionSecrets)
+  const callers = {
+    sessions,
+    ring,
+    seals,
+    trustedProxies,
+    refusals,
+    failures: createFailures(),
+    knowsAll: () => keys.isComplete,
+  }
   const known = auth(callers)
   const knownToVendor = auth(callers, nativePlaces(targetOf, upgrades))
   const vendorErrors = errors(nativeErrorBody(targetOf))
@@ -113,6 +124,7 @@ export function createApps(parts: AppParts): Apps {
   router.get('/openapi.json', openApi())
   router.get('/docs{/:file}', docs())
   router.get('/v1/models', known, models(config.file))
+  router.post('/v1/session-tokens', known, sessionTokens({ sessions, ring }))
   router.get('/v1/usage', known, usage({ store, quotaTimezone: config.quotaTimezone }))
   router.post('/v1/chat/completions', known, chat(options))
   router.post('/v1/embeddings', known, embeddings(options))

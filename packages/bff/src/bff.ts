@@ -70,7 +70,7 @@ export async function startBff(
   let stopping = false
   const configured = configuredKeys(config.keys, config.file.keys)
   const ring = new KeyRing(createPolicies(config.limits, config.file.limits), configured)
-  const seals = new Seals(config.keys)
+  const seals = new Seals(config.keys, config.sessionSecrets[0])
   const keys = new KeySync({ store, ring, seals, configured, log, registry: telemetry.registry })
   await keys.start()
   const { app, adminApp } = createApps({

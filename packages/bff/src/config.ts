@@ -39,6 +39,12 @@ const cidr = (value: string): string => {
 const oneToken = secret({ doc: '' }).parse
 const namedTokens = namedSecrets({ doc: '' }).parse
 
+function parseSessionSecret(text: string): readonly string[] {
+  const secrets = text.split(',').map((part) => oneToken(part.trim()))
+  if (secrets.length > 2) throw new Error('has more than two secrets: current,previous')
+  return secrets
+}
+
 function parseAdminTokens(text: string): readonly NamedSecret[] {
   return /^[A-Za-z0-9._-]{1,64}:.{16,}$/.test(text) || text.includes(',')
     ? namedTokens(text)
@@ -63,6 +69,11 @@ const variables = {
     secret: true,
     doc: 'Token of the admin API: one, or name:token pairs with commas, whose names stand in audit lines. Absent: there is no admin API.',
   } as Variable<readonly NamedSecret[]>,
+  SESSION_SECRET: {
+    parse: parseSessionSecret,
+    secret: true,
+    doc: 'Secret that session tokens are signed with: current, or current,previous while one takes the other’s place. Absent: there are no session tokens.',
+  } as Variable<readonly string[]>,
   ADMIN_PORT: port({ doc: 'Port of the admin API alone. Absent: it is on PORT.' }),
   TRUSTED_PROXIES: list(cidr, {
     doc: 'CIDRs of the proxies in front, with commas. Only their X-Forwarded-For is believed; the rightmost address that is not one of them is the caller. Absent: none.',
@@ -165,6 +176,8 @@ export interface BffConfig {
   /** Empty: there is no admin API. */
   readonly adminTokens: readonly NamedSecret[]
   readonly adminPort: number | undefined
+  /** What session tokens are signed with: current, then previous. Empty: there are none. */
+  readonly sessionSecrets: readonly string[]
   /** Origins whose pages may call from a browser. */
   readonly corsOrigins: readonly URL[]
   /** Each relay's addresses. */
@@ -219,6 +232,7 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     keys: values.BFF_KEYS ?? [],
     adminTokens: values.BFF_ADMIN_TOKEN ?? [],
     adminPort: values.ADMIN_PORT,
+    sessionSecrets: values.SESSION_SECRET ?? [],
     trustedProxies: addressSet(values.TRUSTED_PROXIES ?? []),
     corsOrigins: values.CORS_ORIGINS ?? [],
     relayUrls: values.RELAY_URLS ?? [],

@@ -15,7 +15,9 @@ export interface Caller {
   readonly policy: LimitPolicy
   readonly access: Access
   /** What native routes do for it. */
-  readonly native: NativeScope
+  readonly native: NativeScope | 'none'
+  /** It shows a session token: its end user is final, and it mints none. */
+  readonly isSession: boolean
   /** What stands beside its calls in the ledger. */
   readonly labels: Readonly<Record<string, string>>
 }

@@ -8,6 +8,7 @@ import { callNative } from './native.ts'
 import { type CallOptions, clientSettings, type FerryOptions, type Settings } from './options.ts'
 import type { Model } from './schema/models.ts'
 import type { UsageBreakdown } from './schema/usage-report.ts'
+import { createSessionTokens, type SessionTokens } from './session-tokens.ts'
 import { reportUsage, type UsageParams, type UsageReportBy } from './usage-report.ts'
 
 /** A client of one BFF. Stateless: make one, share it. */
@@ -39,6 +40,8 @@ export interface Ferry {
    * const { vectors } = await ferry.embeddings({ model: 'openai/text-embedding-3-small', input: ['渡口', 'ferry'] })
    */
   embeddings(params: EmbeddingsParams, options?: CallOptions): Promise<EmbeddingsResult>
+  /** Tokens in place of your key, for devices and browsers. */
+  readonly sessionTokens: SessionTokens
   /**
    * What your key used: calls, tokens and money, today unless you say otherwise.
    *
@@ -67,6 +70,7 @@ export function createFerry(options: FerryOptions): Ferry {
     native: (path, init) => callNative(settings, path, init),
     models: (call) => listModels(settings, call),
     embeddings: (params, call) => embed(settings, params, call),
+    sessionTokens: createSessionTokens(settings),
     usage: (params, call) => reportUsage(settings, params, call),
   }
   return withOptions(ferry, options)

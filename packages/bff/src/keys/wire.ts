@@ -57,12 +57,12 @@ export function toWire(record: KeyRecord, secret?: string): ApiKey {
 const list = (items: readonly string[] | undefined): string[] | undefined => items && [...items]
 
 /** The limits in the names of the configuration. */
-export function fromWire(limits: Readonly<Record<string, number | undefined>>): LimitsText {
+function fromWire(limits: Readonly<Record<string, number | undefined>>): LimitsText {
   return renamed(limits, (name) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()))
 }
 
 /** The limits in the names of the API. */
-export function toWireLimits(limits: LimitsText): Record<string, number> {
+function toWireLimits(limits: LimitsText): Record<string, number> {
   return renamed(limits, (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
 }
 

@@ -9,7 +9,7 @@ import { estimatePrompt, expectedOutput, loadTokenCounter } from './estimate.ts'
 import type { CallToAdmit } from './limiter.ts'
 import type { Admission } from './limits.ts'
 import { type Measured, Meter, NOTHING_MEASURED, tokensOf, usageOf } from './meter.ts'
-import type { LimitPolicy } from './policy.ts'
+import { type LimitPolicy, limitsCost, limitsTokens } from './policy.ts'
 
 /** Who calls what, as a call is admitted. */
 export interface Applicant {
@@ -38,8 +38,8 @@ export async function callToAdmit(applicant: Applicant, policy: LimitPolicy, pri
 }
 
 async function expectedOf({ vendor, model, request }: Applicant, policy: LimitPolicy, prices: Prices) {
-  const isCostLimited = policy.costNanosPerDay !== undefined || policy.costNanosPerMonth !== undefined
-  if (!isCostLimited && policy.tokensPerMinute === undefined && policy.tokensPerDay === undefined) {
+  const isCostLimited = limitsCost(policy)
+  if (!isCostLimited && !limitsTokens(policy)) {
     return { expected: { ...NOTHING_MEASURED, isEstimated: true }, costNanos: 0 }
   }
   const prompt = estimatePrompt(request, await loadTokenCounter())

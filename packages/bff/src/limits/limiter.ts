@@ -5,7 +5,7 @@ import { type Allowance, allowances } from './allowance.ts'
 import type { Calendar, Windows } from './calendar.ts'
 import { callKeys } from './keys.ts'
 import type { OpenCall } from './lease.ts'
-import { type Amounts, keyRules, type LimitPolicy, type Rule, userRules } from './policy.ts'
+import { type Amounts, callRules, type LimitPolicy, type Rule, userRules } from './policy.ts'
 import { type Refused, refusal } from './refusal.ts'
 import { RESERVE } from './reserve.ts'
 import { giveBackOf, type Settlement } from './settlement.ts'
@@ -65,7 +65,7 @@ export class Limiter {
    * @throws {StoreUnavailable}
    */
   reserve(call: CallToAdmit): Promise<Reservation> {
-    return this.#decide(call, call.id, [...userRules(call.policy, call.user, call.vendor), ...keyRules(call.policy)])
+    return this.#decide(call, call.id, callRules(call.policy, call.user, call.vendor))
   }
 
   /** Counts one more vendor of an admitted call; the key's own counts have it already. Throws as `reserve` does. */
@@ -76,7 +76,7 @@ export class Limiter {
   /** Takes a call back of which the store did not say whether it counted it; what it did not count stays so. */
   undo(call: CallToAdmit): Settlement {
     const windows = this.#windows()
-    const rules = [...userRules(call.policy, call.user, call.vendor), ...keyRules(call.policy)]
+    const rules = callRules(call.policy, call.user, call.vendor)
     return giveBackOf({
       callId: call.id,
       keys: callKeys(call.key, windows, call.id),

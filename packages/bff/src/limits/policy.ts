@@ -16,6 +16,13 @@ export interface LimitPolicy {
   readonly costNanosPerMonth: number | undefined
   /** Streams open at once. */
   readonly streams: number | undefined
+  /** Of one end user over all vendors, where a session token says so. */
+  readonly userTokensPerMinute?: number | undefined
+  readonly userTokensPerDay?: number | undefined
+  /** In billionths of a US dollar. */
+  readonly userCostNanosPerDay?: number | undefined
+  /** In billionths of a US dollar. */
+  readonly userCostNanosPerMonth?: number | undefined
 }
 
 /** What a call uses, or is expected to. */
@@ -40,6 +47,10 @@ export type LimitName =
   | 'cost_per_day'
   | 'cost_per_month'
   | 'streams'
+  | 'user_tokens_per_minute'
+  | 'user_tokens_per_day'
+  | 'user_cost_per_day'
+  | 'user_cost_per_month'
 
 /** Which of the three windows a counter belongs to: minute, day or month. */
 export type WindowIndex = 0 | 1 | 2
@@ -64,8 +75,39 @@ export function userRules(policy: LimitPolicy, user: string, vendor: string): Ru
   ]
 }
 
+/** Counters of one end user over all vendors: only where there is a limit. */
+function sessionRules(policy: LimitPolicy, user: string): Rule[] {
+  const [tokens, cost] = [`tokens:${user}`, `cost:${user}`]
+  const rules: Rule[] = [
+    { name: 'user_tokens_per_minute', unit: 'tokens', window: 0, field: tokens, limit: policy.userTokensPerMinute },
+    { name: 'user_tokens_per_day', unit: 'tokens', window: 1, field: tokens, limit: policy.userTokensPerDay },
+    { name: 'user_cost_per_day', unit: 'costNanos', window: 1, field: cost, limit: policy.userCostNanosPerDay },
+    { name: 'user_cost_per_month', unit: 'costNanos', window: 2, field: cost, limit: policy.userCostNanosPerMonth },
+  ]
+  return rules.filter(({ limit }) => limit !== undefined)
+}
+
+/** All counters of a call. */
+export function callRules(policy: LimitPolicy, user: string, vendor: string): Rule[] {
+  return [...userRules(policy, user, vendor), ...sessionRules(policy, user), ...keyRules(policy)]
+}
+
+/** Whether any limit asks what a call costs. */
+export const limitsCost = (policy: LimitPolicy): boolean =>
+  policy.costNanosPerDay !== undefined ||
+  policy.costNanosPerMonth !== undefined ||
+  policy.userCostNanosPerDay !== undefined ||
+  policy.userCostNanosPerMonth !== undefined
+
+/** Whether any limit asks how many tokens a call takes. */
+export const limitsTokens = (policy: LimitPolicy): boolean =>
+  policy.tokensPerMinute !== undefined ||
+  policy.tokensPerDay !== undefined ||
+  policy.userTokensPerMinute !== undefined ||
+  policy.userTokensPerDay !== undefined
+
 /** Counters of the key as a whole. Those of days and months count without a limit too: one may be set at noon. */
-export function keyRules(policy: LimitPolicy): Rule[] {
+function keyRules(policy: LimitPolicy): Rule[] {
   const rules: Rule[] = [
     {
       name: 'key_requests_per_minute',

@@ -73,6 +73,10 @@ const WORDS: Readonly<Record<LimitName, string>> = {
   cost_per_day: 'US dollars a day for this key',
   cost_per_month: 'US dollars a month for this key',
   streams: 'streams at once for this key',
+  user_tokens_per_minute: 'tokens a minute for the user of this session token',
+  user_tokens_per_day: 'tokens a day for the user of this session token',
+  user_cost_per_day: 'US dollars a day for the user of this session token',
+  user_cost_per_month: 'US dollars a month for the user of this session token',
 }
 
 function message({ name, unit, limit, remaining, resetMs }: Allowance, isHopeless: boolean): string {

@@ -1,9 +1,12 @@
 import { type AddressSet, type CredentialPlace, clientAddress, findCredential } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import type { Caller, Context, Middleware } from '../context.ts'
+import { narrowed } from '../keys/access.ts'
 import type { Key } from '../keys/key.ts'
+import { narrowedPolicy } from '../keys/narrow.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { Seals } from '../keys/seals.ts'
+import { type SessionClaims, SessionTokens } from '../keys/session-tokens.ts'
 import type { Refusals } from './admin-auth.ts'
 import { Throttle } from './throttle.ts'
 
@@ -25,6 +28,7 @@ export const createFailures = (): Throttle =>
 export interface AuthOptions {
   readonly failures: Throttle
   readonly ring: KeyRing
+  readonly sessions: SessionTokens
   readonly seals: Seals
   /** Proxies in front, whose X-Forwarded-For is believed. */
   readonly trustedProxies: AddressSet
@@ -40,7 +44,7 @@ export interface AuthOptions {
  * @param placesOf where the key may be. Default: wherever a vendor's SDK puts it in a header.
  */
 export function auth(
-  { ring, seals, trustedProxies, failures, refusals, knowsAll }: AuthOptions,
+  { ring, sessions, seals, trustedProxies, failures, refusals, knowsAll }: AuthOptions,
   placesOf: (context: Context) => readonly CredentialPlace[] = () => PLACES,
 ): Middleware {
   async function strange(context: Context): Promise<FerryError> {
@@ -60,13 +64,20 @@ export function auth(
     const query = places.includes('query') ? context.querystring : ''
     const credential = findCredential(context.req.rawHeaders, query, places)
     if (credential.kind === 'fault') throw new FerryError('authentication_failed', credential.message)
-    const key = ring.find(credential.value)
+    const { value } = credential
+    const claims = SessionTokens.isOne(value) ? sessions.read(value) : undefined
+    const key = claims ? ring.get(claims.k) : ring.find(value)
     if (key === undefined) throw await strange(context)
     context.state.facts.keyName = key.record.name
     requireUsable(key)
     if (key.addresses) requireAddress(key.addresses, addressOf(context, trustedProxies))
-    seals.shown(key.record.id, credential.value)
-    context.state.caller = callerOf(key, namedUser(context.get(HEADERS.user)))
+    if (claims) {
+      requireLiving(claims, key)
+      context.state.caller = sessionCallerOf(key, claims)
+    } else {
+      seals.shown(key.record.id, value)
+      context.state.caller = callerOf(key, namedUser(context.get(HEADERS.user)))
+    }
     await next()
   }
 }
@@ -100,7 +111,24 @@ function requireAddress(allowed: AddressSet, address: string): void {
 
 function callerOf({ record, policy, access }: Key, user: string | undefined): Caller {
   const { id, name, native, labels } = record
-  return { key: id, keyName: name, user: user ?? id, policy, access, native, labels }
+  return { key: id, keyName: name, user: user ?? id, policy, access, native, labels, isSession: false }
+}
+
+/** @throws {FerryError} `authentication_failed` for a token whose time is over, or whose key has been rotated. */
+function requireLiving({ e, g }: SessionClaims, { record }: Key): void {
+  const fault =
+    e * 1000 <= Date.now() ? 'has expired' : g === record.generation ? undefined : 'was revoked with its key'
+  if (fault) throw new FerryError('authentication_failed', `This session token ${fault}: get a new one`)
+}
+
+function sessionCallerOf(key: Key, { u, m, n, l }: SessionClaims): Caller {
+  return {
+    ...callerOf(key, u),
+    policy: l ? narrowedPolicy(key.policy, l) : key.policy,
+    access: m ? narrowed(key.access, { models: m }) : key.access,
+    native: n === 'full' ? key.record.native : (n ?? 'none'),
+    isSession: true,
+  }
 }
 
 /** An end user's name as it was sent; `undefined` when none was. */

@@ -13,6 +13,8 @@ import {
   KeyRotation,
   KeyUpdate,
   ModelList,
+  SessionToken,
+  SessionTokenRequest,
   UsageReport,
 } from '@llm-ferry/sdk/schema'
 import { z } from 'zod'
@@ -36,6 +38,8 @@ const SCHEMAS = {
   KeyRotation,
   KeyList,
   DeletedKey,
+  SessionTokenRequest,
+  SessionToken,
 } satisfies Record<SchemaName, z.ZodType>
 
 /** The API as an OpenAPI 3.1 document, made from the schemas that requests are checked with. */

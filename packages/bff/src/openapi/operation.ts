@@ -17,6 +17,8 @@ export type SchemaName =
   | 'KeyRotation'
   | 'KeyList'
   | 'DeletedKey'
+  | 'SessionTokenRequest'
+  | 'SessionToken'
 
 /** One route as the document describes it. */
 export interface Operation {

@@ -163,6 +163,16 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 'application/json': 'ModelList' },
   },
   {
+    method: 'post',
+    path: '/v1/session-tokens',
+    id: 'createSessionToken',
+    summary: 'Mint a token for one end user',
+    description: 'For devices and browsers, in place of the key: signed, short-lived, never wider than the key.',
+    request: 'SessionTokenRequest',
+    status: 201,
+    answers: { 'application/json': 'SessionToken' },
+  },
+  {
     method: 'get',
     path: '/v1/usage',
     id: 'getUsage',

@@ -33,7 +33,7 @@ const MAX_TURNS = 16
 export class KeptReasoning {
   readonly #store: Store
   readonly #secretOf: KeptReasoningOptions['secretOf']
-  readonly #ciphers = new Map<string, Cipher>()
+  readonly #ciphers = new Map<string, { readonly secret: string; readonly cipher: Cipher }>()
 
   constructor({ store, secretOf }: KeptReasoningOptions) {
     this.#store = store
@@ -77,13 +77,16 @@ export class KeptReasoning {
   }
 
   #cipher(key: string): Cipher | undefined {
-    const known = this.#ciphers.get(key)
-    if (known) return known
     const secret = this.#secretOf(key)
-    if (secret === undefined) return undefined
-    const made = new Cipher(secret)
-    this.#ciphers.set(key, made)
-    return made
+    if (secret === undefined) {
+      this.#ciphers.delete(key)
+      return undefined
+    }
+    const known = this.#ciphers.get(key)
+    if (known?.secret === secret) return known.cipher
+    const cipher = new Cipher(secret)
+    this.#ciphers.set(key, { secret, cipher })
+    return cipher
   }
 }
 

@@ -13,10 +13,10 @@ export interface AdmissionOptions {
   readonly prices: Prices
 }
 
-/** The end user of a call: whom the header named, else the first of the names that the body gives, else the key. */
+/** The end user of a call: a session token’s, whatever the request says; else whom the header named, else the first of the names that the body gives, else the key. */
 export function endUser(context: Context, ...named: readonly (string | undefined)[]): string {
-  const { user } = context.state.caller
-  if (context.get(HEADERS.user)) return user
+  const { user, isSession } = context.state.caller
+  if (isSession || context.get(HEADERS.user)) return user
   return named.map(namedUser).find((name) => name !== undefined) ?? user
 }
 
@@ -53,6 +53,10 @@ const UNUSED = {
   tokensPerDay: undefined,
   costNanosPerDay: undefined,
   costNanosPerMonth: undefined,
+  userTokensPerMinute: undefined,
+  userTokensPerDay: undefined,
+  userCostNanosPerDay: undefined,
+  userCostNanosPerMonth: undefined,
 }
 
 /** Charges what the call used; nobody waits for the store. */

@@ -49,6 +49,12 @@ export async function pass(
 ): Promise<void> {
   const { facts, caller } = context.state
   facts.vendor = vendor.vendor
+  if (caller.native === 'none') {
+    throw new FerryError(
+      'operation_not_allowed',
+      'This session token was not minted for native routes: mint it with `native`',
+    )
+  }
   const isFull = caller.native === 'full'
   const request = await readNative(context, path, vendor, choose, { ...options, isFull })
   const { target } = request

@@ -30,7 +30,13 @@ export function usage(options: UsageOptions): Middleware {
     const { from, to, by, format } = parseQuery(querySchema, context.query)
     const { caller } = context.state
     const days = daysOf(from, to, options.quotaTimezone)
-    const rows = await report(options.store, { keys: [caller.key], days, by })
+    if (caller.isSession && by === 'hour') {
+      throw new FerryError('invalid_request', '`by`: an end user’s hours are not kept: ask by day or model', {
+        param: 'by',
+      })
+    }
+    const user = caller.isSession ? caller.user : undefined
+    const rows = await report(options.store, { keys: [caller.key], days, by, user })
     answerUsage(context, { rows: rows.map(({ key: _, ...row }) => row), days, by, format }, options)
   }
 }
