@@ -22,7 +22,6 @@ test('2,000 calls, a third cancelled, a tenth failing, one of four processes kil
   const env = {
     KEY_DAILY_QUOTA: String(QUOTA),
     DAILY_QUOTA: '1000000',
-    REDIS_TIMEOUT_MS: '30000',
     CALL_LEASE_MS: String(LEASE_MS),
   }
   cluster = await startCluster(4, env)

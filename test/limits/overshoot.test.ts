@@ -6,7 +6,7 @@ let cluster: Cluster
 afterEach(() => cluster?.stop())
 
 const STREAMS = 500
-const MANY = { DAILY_QUOTA: '1000000', KEY_DAILY_QUOTA: '1000000', REDIS_TIMEOUT_MS: '30000' }
+const MANY = { DAILY_QUOTA: '1000000', KEY_DAILY_QUOTA: '1000000' }
 const USED = TOKENS.prompt + TOKENS.completion
 
 interface Flooded {

@@ -6,7 +6,7 @@ let cluster: Cluster
 afterEach(() => cluster?.stop())
 
 const CALLS = 2000
-const QUOTA = { DAILY_QUOTA: '1000', KEY_DAILY_QUOTA: '100000', REDIS_TIMEOUT_MS: '30000' }
+const QUOTA = { DAILY_QUOTA: '1000', KEY_DAILY_QUOTA: '100000' }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 function statuses(outcomes: readonly Outcome[]): Record<number, number> {

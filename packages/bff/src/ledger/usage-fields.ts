@@ -25,17 +25,35 @@ export interface Group {
   readonly model: string
 }
 
-/** Names and amounts of the sums that a record adds to; only those that are not 0. */
-export function usageFields(record: CallRecord, hour: number): [field: string, amount: number][] {
-  const { vendor, model } = record
-  const groups: Group[] = [
-    { by: 'hour', of: String(hour), vendor, model },
-    { by: 'user', of: record.user, vendor, model },
-  ]
-  const amounts = MEASURES.map((measure) => [measure, amountOf(record, measure)] as const).filter(([, n]) => n !== 0)
-  return groups.flatMap(({ by, of }) =>
-    amounts.map(([measure, amount]): [string, number] => [JSON.stringify([by, of, vendor, model, measure]), amount]),
-  )
+/** What a record adds to the sums: the same amounts in each group. */
+export interface UsageSums {
+  /** Beginnings of fields: see {@link fieldOf}. */
+  readonly groups: readonly string[]
+  /** Only those that are not 0. */
+  readonly amounts: readonly (readonly [measure: Measure, amount: number])[]
+}
+
+export function usageSums(record: CallRecord, hour: number): UsageSums {
+  const { user, vendor, model } = record
+  const amounts: [Measure, number][] = []
+  for (const measure of MEASURES) {
+    const amount = amountOf(record, measure)
+    if (amount !== 0) amounts.push([measure, amount])
+  }
+  return { groups: [groupOf('hour', String(hour), vendor, model), groupOf('user', user, vendor, model)], amounts }
+}
+
+/** A field's name but for its measure and {@link FIELD_END}. */
+function groupOf(by: Group['by'], of: string, vendor: string, model: string): string {
+  return `${JSON.stringify([by, of, vendor, model]).slice(0, -1)},"`
+}
+
+/** What stands behind the measure in a field's name. */
+export const FIELD_END: string = '"]'
+
+/** The name of a sum: a list in JSON. Scripts put it together as well. */
+export function fieldOf(group: string, measure: string): string {
+  return group + measure + FIELD_END
 }
 
 function amountOf(record: CallRecord, measure: Measure): number {

@@ -1,7 +1,8 @@
+import type { UsageSums } from '../ledger/usage-fields.ts'
 import type { MemoryState } from '../store/memory-state.ts'
 import type { Procedure, Reply } from '../store/store.ts'
 import { LUA_NOW } from './lua.ts'
-import { ABANDONED, addToSum, LUA_ADD_TO_SUM, SETTLED, USAGE_TTL_MS } from './settle.ts'
+import { ABANDONED, addToSums, LUA_ADD_TO_SUM, SETTLED, USAGE_TTL_MS } from './settle.ts'
 
 /**
  * Prolongs a call's lease, if it still has one.
@@ -52,7 +53,7 @@ export interface OpenCall {
   /** The line for the ledger. */
   readonly record: string
   /** What it adds to which sums. */
-  readonly fields: readonly (readonly [field: string, amount: number])[]
+  readonly sums: UsageSums
 }
 
 /**
@@ -75,7 +76,9 @@ export const ABANDON: Procedure = {
     local open = cjson.decode(known)
     redis.call('SET', KEYS[2], '${ABANDONED}', 'PX', ARGV[2])
     redis.call('XADD', KEYS[3], '*', 'record', open.record)
-    for _, sum in ipairs(open.fields) do addToSum(KEYS[4], sum[1], sum[2]) end
+    for _, group in ipairs(open.sums.groups) do
+      for _, sum in ipairs(open.sums.amounts) do addToSum(KEYS[4], group, sum[1], sum[2]) end
+    end
     if redis.call('PTTL', KEYS[4]) == -1 then redis.call('PEXPIRE', KEYS[4], ${USAGE_TTL_MS}) end
     return {'abandoned'}`,
   local: abandon,
@@ -96,6 +99,6 @@ function abandon(
   const open = JSON.parse(known) as OpenCall
   state.set(callKey, ABANDONED, Number(memoryMs))
   state.append(ledger, open.record)
-  for (const [field, amount] of open.fields) addToSum(state, usage, field, amount, nowMs)
+  addToSums(state, usage, open.sums, 1, nowMs)
   return ['abandoned']
 }

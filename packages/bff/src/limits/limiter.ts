@@ -126,7 +126,7 @@ export class Limiter {
   }
 }
 
-const asOpen = ({ record, fields }: Entry): Omit<OpenCall, 'usage'> => ({ record: JSON.stringify(record), fields })
+const asOpen = ({ record, sums }: Entry): Omit<OpenCall, 'usage'> => ({ record: JSON.stringify(record), sums })
 
 interface Decided {
   readonly call: CallToAdmit

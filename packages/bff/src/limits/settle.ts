@@ -1,3 +1,4 @@
+import { FIELD_END, fieldOf, type UsageSums } from '../ledger/usage-fields.ts'
 import type { MemoryState } from '../store/memory-state.ts'
 import type { Procedure, Reply } from '../store/store.ts'
 import { LUA_NOW } from './lua.ts'
@@ -12,12 +13,19 @@ export const USAGE_TTL_MS: number = 92 * 86_400_000
 
 const HEAD = 8
 const PER_CHARGE = 4
-const PER_FIELD = 3
 
-/** Lua that adds a line to the ledger and its amounts to the day’s sums. */
-export const LUA_ADD_TO_SUM = `local function addToSum(key, field, amount)
-      if amount ~= 0 then redis.call('HINCRBY', key, field, string.format('%.0f', amount)) end
+/** Lua that adds to one of the day’s sums. */
+export const LUA_ADD_TO_SUM: string = `local function addToSum(key, group, measure, amount)
+      if amount ~= 0 then
+        redis.call('HINCRBY', key, group .. measure .. '${FIELD_END}', string.format('%.0f', amount))
+      end
     end`
+
+/** What a settlement adds to the day's sums, and what it takes out of them when it corrects an abandoned call. */
+export interface SumChange {
+  readonly before: UsageSums
+  readonly after: UsageSums
+}
 
 /**
  * Puts what a call used in place of what was reserved for it, once, and writes it into the ledger.
@@ -25,8 +33,7 @@ export const LUA_ADD_TO_SUM = `local function addToSum(key, field, amount)
  * Keys: see `callKeys`; the windows are those of the reservation. Arguments: call id (empty: one that holds no lease and
  * has no record), ends of the minute, day and month, how long to remember that the call was settled in ms, `1` when the
  * record corrects an abandoned call, the record (empty: none), the number of counters; then for each counter its window (1 to 3), field,
- * what was reserved and what was used; then for each sum its field, what an abandoned call added to it, and what this one
- * adds. A call that the store does not know (it was admitted without it, or the store lost it) is charged in full.
+ * what was reserved and what was used; then, where the call has a record, a {@link SumChange} as JSON. A call that the store does not know (it was admitted without it, or the store lost it) is charged in full.
  *
  * A counter is made only while its window lasts, and never by giving back.
  *
@@ -49,8 +56,8 @@ export const SETTLE: Procedure = {
       redis.call('SET', KEYS[6], '${SETTLED}', 'PX', ARGV[5])
       if ARGV[7] ~= '' then redis.call('XADD', KEYS[7], '*', 'record', ARGV[7]) end
     end
-    local firstField = ${HEAD + 1} + ${PER_CHARGE} * tonumber(ARGV[8])
-    for i = ${HEAD + 1}, firstField - 1, ${PER_CHARGE} do
+    local sumsAt = ${HEAD + 1} + ${PER_CHARGE} * tonumber(ARGV[8])
+    for i = ${HEAD + 1}, sumsAt - 1, ${PER_CHARGE} do
       local w, field = tonumber(ARGV[i]), ARGV[i + 1]
       local change = tonumber(ARGV[i + 3])
       if known then change = change - tonumber(ARGV[i + 2]) end
@@ -65,12 +72,16 @@ export const SETTLE: Procedure = {
         if used > 0 then redis.call('HSET', KEYS[w], field, string.format('%.0f', math.max(0, used + change))) end
       end
     end
-    for i = firstField, #ARGV, ${PER_FIELD} do
-      local before = corrects and tonumber(ARGV[i + 1]) or 0
-      addToSum(KEYS[8], ARGV[i], tonumber(ARGV[i + 2]) - before)
-    end
-    if firstField <= #ARGV and redis.call('PTTL', KEYS[8]) == -1 then
-      redis.call('PEXPIRE', KEYS[8], ${USAGE_TTL_MS})
+    if ARGV[sumsAt] then
+      local change = cjson.decode(ARGV[sumsAt])
+      local function add(sums, sign)
+        for _, group in ipairs(sums.groups) do
+          for _, sum in ipairs(sums.amounts) do addToSum(KEYS[8], group, sum[1], sign * sum[2]) end
+        end
+      end
+      add(change.after, 1)
+      if corrects then add(change.before, -1) end
+      if redis.call('PTTL', KEYS[8]) == -1 then redis.call('PEXPIRE', KEYS[8], ${USAGE_TTL_MS}) end
     end
     return {'settled'}`,
   local: settle,
@@ -87,26 +98,39 @@ function settle(state: MemoryState, keys: readonly string[], args: readonly stri
     state.set(callKey, SETTLED, Number(memoryMs))
     if (record !== '') state.append(keys[6] ?? '', record)
   }
-  const firstField = HEAD + PER_CHARGE * Number(charges)
-  for (let i = HEAD; i < firstField; i += PER_CHARGE) {
+  const sumsAt = HEAD + PER_CHARGE * Number(charges)
+  for (let i = HEAD; i < sumsAt; i += PER_CHARGE) {
     const [window, field = '', reserved, used] = args.slice(i, i + PER_CHARGE)
     const change = Number(used) - (known === undefined ? 0 : Number(reserved))
     const counter = { key: keys[Number(window) - 1] ?? '', field, windowEnd: Number(args[Number(window)]) }
     adjust(state, counter, change, nowMs)
   }
-  for (let i = firstField; i < args.length; i += PER_FIELD) {
-    const [field = '', before, after] = args.slice(i, i + PER_FIELD)
-    addToSum(state, keys[7] ?? '', field, Number(after) - (known === ABANDONED ? Number(before) : 0), nowMs)
-  }
+  const text = args[sumsAt]
+  if (text === undefined) return ['settled']
+  const { before, after } = JSON.parse(text) as SumChange
+  addToSums(state, keys[7] ?? '', after, 1, nowMs)
+  if (known === ABANDONED) addToSums(state, keys[7] ?? '', before, -1, nowMs)
   return ['settled']
+}
+
+/** Adds to a day’s sums, or takes away from them. */
+export function addToSums(
+  state: MemoryState,
+  key: string,
+  { groups, amounts }: UsageSums,
+  sign: 1 | -1,
+  nowMs: number,
+): void {
+  for (const group of groups) {
+    for (const [measure, amount] of amounts) addToSum(state, key, fieldOf(group, measure), sign * amount, nowMs)
+  }
 }
 
 function endLease(state: MemoryState, [, , , streams = '', leases = '']: readonly string[], callId: string): void {
   for (const key of [streams, leases]) if (state.numbers(key)) state.ensureNumbers(key).delete(callId)
 }
 
-/** Adds to a day’s sum. */
-export function addToSum(state: MemoryState, key: string, field: string, amount: number, nowMs: number): void {
+function addToSum(state: MemoryState, key: string, field: string, amount: number, nowMs: number): void {
   if (amount === 0) return
   const sums = state.ensureNumbers(key)
   sums.set(field, (sums.get(field) ?? 0) + amount)

@@ -1,10 +1,10 @@
-import { type Entry, entryOf } from '../ledger/entry.ts'
+import { entryOf } from '../ledger/entry.ts'
 import { type CallRecord, correction } from '../ledger/record.ts'
 import type { Store } from '../store/store.ts'
 import { callKeys } from './keys.ts'
 import type { Reservation } from './limiter.ts'
 import type { Amounts } from './policy.ts'
-import { SETTLE } from './settle.ts'
+import { SETTLE, type SumChange } from './settle.ts'
 
 /** One run of {@link SETTLE}, as it can be kept in a file and done later. */
 export interface Settlement {
@@ -35,8 +35,15 @@ export function settlementOf(
   for (const { window, field, unit } of rules) {
     args.push(String(window + 1), field, String(reserved[unit]), String(used[unit]))
   }
-  for (const [field, before, after] of sums(ifAbandoned, entry)) args.push(field, String(before), String(after))
-  return { keys, args, correction: JSON.stringify(correction(record, ifAbandoned.record)) }
+  args.push(JSON.stringify({ before: ifAbandoned.sums, after: entry.sums } satisfies SumChange))
+  return {
+    keys,
+    args,
+    // Written when it is asked for: by a call that was taken for abandoned, and by the spool.
+    get correction() {
+      return JSON.stringify(correction(record, ifAbandoned.record))
+    },
+  }
 }
 
 /**
@@ -48,7 +55,7 @@ export function settlementOf(
 export function attemptOf(reservation: Reservation, key: string, number: number): Reservation {
   const callId = `${reservation.callId}.${number}`
   const { windows, ifAbandoned } = reservation
-  const nothing = { ...ifAbandoned, fields: [] }
+  const nothing = { ...ifAbandoned, sums: { groups: [], amounts: [] } }
   const reserved = { requests: 0, tokens: 0, costNanos: 0 }
   return { ...reservation, callId, keys: callKeys(key, windows, callId), reserved, ifAbandoned: nothing }
 }
@@ -70,13 +77,9 @@ export function giveBackOf({ callId, keys, windows, rules, reserved }: Counted):
   return { keys, args, correction: '' }
 }
 
-function sums(before: Entry, after: Entry): [field: string, before: number, after: number][] {
-  const [old, now] = [new Map(before.fields), new Map(after.fields)]
-  return [...new Set([...old.keys(), ...now.keys()])].map((field) => [field, old.get(field) ?? 0, now.get(field) ?? 0])
-}
-
-export async function settle(store: Store, { keys, args, correction }: Settlement): Promise<void> {
+export async function settle(store: Store, settlement: Settlement): Promise<void> {
+  const { keys, args } = settlement
   const [word] = await store.run(SETTLE, keys, args)
   if (word !== 'abandoned') return
-  await store.run(SETTLE, keys, [...args.slice(0, 5), '1', correction, ...args.slice(7)])
+  await store.run(SETTLE, keys, [...args.slice(0, 5), '1', settlement.correction, ...args.slice(7)])
 }

@@ -1,3 +1,4 @@
+import { Patience } from './patience.ts'
 import { StoreUnavailable } from './store.ts'
 
 /** Answers that may stay away in a row before calls stop waiting for more. */
@@ -9,6 +10,7 @@ const REST_MS = 1000
  * costs a few calls the wait, not every call.
  */
 export class Breaker {
+  readonly #patience = new Patience()
   #timeouts = 0
   #restsUntil = 0
 
@@ -18,7 +20,7 @@ export class Breaker {
       throw new StoreUnavailable('timeout', 'Redis has not answered for a while', { mayHappen: false })
     }
     try {
-      const value = await within(work(), timeoutMs)
+      const value = await this.#patience.within(work(), timeoutMs)
       this.#timeouts = 0
       return value
     } catch (error) {
@@ -33,17 +35,4 @@ export class Breaker {
     // While it rests no call gets through; the first one after it decides whether it rests again.
     if (this.#timeouts >= TIMEOUTS_BEFORE_REST) this.#restsUntil = performance.now() + REST_MS
   }
-}
-
-/**
- * The answer, or `timeout` when there is none in time. A busy process may be late itself: when the time is over, answers
- * that have arrived meanwhile are read before judgement.
- */
-function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const message = `Redis did not answer within ${timeoutMs} ms`
-    const late = (): void => reject(new StoreUnavailable('timeout', message, { mayHappen: true }))
-    const timer = setTimeout(() => setImmediate(late), timeoutMs)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

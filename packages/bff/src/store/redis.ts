@@ -97,6 +97,9 @@ function connect(address: RedisAddress, timeoutMs: number): Client {
 /** Nobody waits for records: there is time for large answers, within ioredis’s own bound. */
 const READ_TIMEOUT_MS = 1000
 
+/** How long a connection may owe an answer before another one is made, in ms. */
+const HANGS_AFTER_MS = 10_000
+
 /** Longest pause between two attempts to connect, in ms. */
 const MAX_PAUSE_MS = 500
 
@@ -109,8 +112,8 @@ function common(timeoutMs: number) {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: Math.max(1000, timeoutMs),
-    // The breaker judges first; this only clears away what stays unanswered on a connection that hangs.
-    commandTimeout: timeoutMs * 4 + 1000,
+    // The breaker judges first; this only ends a connection that hangs, with all that waits on it.
+    socketTimeout: HANGS_AFTER_MS + timeoutMs,
     retryStrategy: (times: number) => Math.min(times * 50, MAX_PAUSE_MS),
     sentinelRetryStrategy: (times: number) => Math.min(times * 50, MAX_PAUSE_MS),
     // A master that was demoted refuses writes: the sentinels, asked again, name its successor.
@@ -132,9 +135,6 @@ function toFault(cause: unknown): StoreUnavailable {
   const message = cause instanceof Error ? cause.message : String(cause)
   if (cause instanceof ReplyError) {
     return new StoreUnavailable('refused', `Redis refused: ${message}`, { cause, mayHappen: false })
-  }
-  if (message === 'Command timed out') {
-    return new StoreUnavailable('timeout', 'Redis did not answer in time', { cause, mayHappen: true })
   }
   const mayHappen = !message.startsWith(NOT_SENT)
   return new StoreUnavailable('disconnected', `No connection to Redis: ${message}`, { cause, mayHappen })

@@ -26,10 +26,13 @@ const LONG = '1000000000'
 const OPEN = JSON.stringify({
   usage: '{p}:usage',
   record: 'abandoned',
-  fields: [
-    ['calls', 1],
-    ['cost', 4_000_000_000],
-  ],
+  sums: {
+    groups: ['["hour","9"', '["user","é\\ud800"'].map((group) => `${group},"`),
+    amounts: [
+      ['calls', 1],
+      ['costNanos', 4_000_000_000],
+    ],
+  },
 })
 
 const windows = ['{p}:minute', '{p}:day', '{p}:month']
@@ -60,17 +63,21 @@ const reserve = fc
     const args = [call, leaseMs, stream, most, call === '' ? '' : OPEN, ...bounds, ...rules.flat()]
     return { procedure: RESERVE, keys: callKeys(call).slice(0, 6), args }
   })
-const sum = fc.tuple(fc.constantFrom('calls', 'cost'), amount, amount)
+const groups = fc.uniqueArray(fc.constantFrom('["hour","9","', '["user","ann","', '["user","é\\ud800","'))
+const amounts = fc.uniqueArray(
+  fc.tuple(
+    fc.constantFrom('calls', 'failed', 'costNanos'),
+    fc.constantFrom(-1, 0, 1, 7, 4_000_000_000, 1_000_000_000_000),
+  ),
+  { selector: ([name]) => name },
+)
+const sums = fc.record({ groups, amounts })
+const change = fc.option(fc.record({ before: sums, after: sums }))
 const settle = fc
-  .tuple(
-    id,
-    fc.constantFrom([FAR, FAR, FAR], ['5', '5', FAR]),
-    bit,
-    rulesOf(amount),
-    fc.uniqueArray(sum, { selector: ([name]) => name }),
-  )
-  .map(([call, ends, corrects, charges, sums]): Step => {
-    const args = [call, ...ends, LONG, corrects, 'line', String(charges.length), ...charges.flat(), ...sums.flat()]
+  .tuple(id, fc.constantFrom([FAR, FAR, FAR], ['5', '5', FAR]), bit, rulesOf(amount), change)
+  .map(([call, ends, corrects, charges, change]): Step => {
+    const args = [call, ...ends, LONG, corrects, 'line', String(charges.length), ...charges.flat()]
+    if (change) args.push(JSON.stringify(change))
     return { procedure: SETTLE, keys: callKeys(call), args }
   })
 const renew = fc.tuple(id, lease, bit).map(
