@@ -43,6 +43,7 @@ import type { Upgrades } from './sessions/upgrades.ts'
 import type { Store } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { Transport } from './transport.ts'
+import type { VendorAdapter } from './vendors/vendor.ts'
 
 /** What the app stands on. */
 export interface AppParts {
@@ -55,6 +56,8 @@ export interface AppParts {
   readonly limits: Limits
   /** The network that images are fetched from. Default: the internet. */
   readonly imageNetwork?: ImageNetwork | undefined
+  /** Dialects by name. Default: those of vendors/registry.ts. */
+  readonly dialects?: Readonly<Record<string, VendorAdapter>> | undefined
   readonly ring: KeyRing
   readonly seals: Seals
   readonly keys: KeySync
@@ -79,7 +82,7 @@ export function createApps(parts: AppParts): Apps {
   const options: ChatOptions = {
     ...config,
     ...parts,
-    resolve: createResolver(config.file),
+    resolve: createResolver(config.file, parts.dialects),
     images: new InlineImages({
       allowed: config.file.imageHosts,
       network: parts.imageNetwork,
@@ -92,7 +95,7 @@ export function createApps(parts: AppParts): Apps {
     cache: createCache({ ...parts, prices, registry: telemetry.registry }),
     prices,
   }
-  const targetOf = createTargets(config.file)
+  const targetOf = createTargets(config.file, parts.dialects)
   const nativeOptions: NativeOptions = {
     ...config,
     ...options,

@@ -41,7 +41,7 @@ export interface Bff extends Shutdown {
 const KEEP_ALIVE_MS = 75_000
 
 /** What stands in for the outside world where a test says so. */
-export type Surroundings = Pick<AppParts, 'imageNetwork'>
+export type Surroundings = Pick<AppParts, 'imageNetwork' | 'dialects'>
 
 /** Starts a BFF with the given configuration. Rejects when a port cannot be had. */
 export async function startBff(

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { rightAnswer, DIALECTS as WIRE } from '../../../test/testkit/dialects.ts'
 import { eventually } from '../../../test/testkit/eventually.ts'
 import { afterBody, chunk, delay, fin, hang, lastChunk, reset } from '../../../test/testkit/scripted-vendor.ts'
 import {
@@ -313,6 +314,44 @@ describe('takes', () => {
     expect((await chat({}, { body, headers: { 'content-encoding': 'gzip' } })).status).toBe(200)
   })
 
+  it.each(['openai', 'anthropic', 'gemini'] as const)(
+    'VoiceBox’s path on %s: OpenAI’s chat, plain and streamed',
+    async (name) => {
+      const { origin, vendor } = await startTestBff(
+        afterBody(({ target, text }) =>
+          rightAnswer(WIRE[name], text.includes('"stream":true') || target.includes('streamGenerateContent')),
+        ),
+      )
+      for (const version of ['', '/v1']) {
+        const ask = async (stream: boolean): Promise<Response> =>
+          fetch(`${origin}/proxy/${name}${version}/chat/completions`, {
+            method: 'POST',
+            body: JSON.stringify({
+              model: 'some-model',
+              messages: [{ role: 'user', content: 'Hi' }],
+              max_tokens: 50,
+              stream,
+            }),
+            headers: { authorization: `Bearer ${BFF_KEY}`, 'content-type': 'application/json' },
+          })
+        const whole = (await (await ask(false)).json()) as { choices: { message: { content: string } }[] }
+        expect(whole.choices[0]?.message.content).toBe('Hello there')
+        const streamed = await (await ask(true)).text()
+        expect(textOf(streamed).length).toBeGreaterThan(0)
+        expect(payloads(streamed).at(-1)).toBe('[DONE]')
+      }
+      expect(vendor.requests.map(({ target }) => target.replace(/[:?].*/, ''))).toEqual(
+        Array(4).fill(
+          name === 'openai'
+            ? '/v1/chat/completions'
+            : name === 'anthropic'
+              ? '/v1/messages'
+              : '/v1beta/models/some-model',
+        ),
+      )
+    },
+  )
+
   it('VoiceBox’s path, where the vendor is in the path', async () => {
     const { origin, vendor } = await startTestBff(afterBody(() => plainAnswer()))
     for (const path of ['/proxy/openai/chat/completions', '/proxy/second/v1/chat/completions']) {
@@ -341,6 +380,26 @@ describe('requests a minute', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(await errorOf(refused)).toMatchObject({ code: 'rate_limit_exceeded', type: 'rate_limit_error' })
     expect((await as('bert')).status).toBe(200)
+  })
+
+  it('count a user as one however it is encoded, and refuse what is no name', async () => {
+    const { chat } = await startTestBff(
+      afterBody(() => plainAnswer()),
+      { RATE_LIMIT_RPM: '3' },
+    )
+    const as = (user: string) => chat({}, { headers: { 'x-ferry-user': user } })
+    for (const user of [encodeURIComponent('安娜'), '%e5%ae%89%e5%a8%9c']) expect((await as(user)).status).toBe(200)
+    expect((await chat({ user: '安娜' })).status).toBe(200)
+    expect((await as(encodeURIComponent('安娜'))).status).toBe(429)
+    expect((await as(encodeURIComponent('50%'))).status).toBe(200)
+    for (const broken of ['50%', '%zz', '%e5%ae', 'Jos\u00e9']) {
+      const refused = await as(broken)
+      expect(refused.status).toBe(400)
+      expect(await errorOf(refused)).toMatchObject({
+        param: 'x-ferry-user',
+        message: expect.stringContaining('encodeURIComponent'),
+      })
+    }
   })
 
   it('do not count what never reached a vendor', async () => {

@@ -25,7 +25,7 @@ async function sendLeave(settings: Settings, key: string, headers: Record<string
 /** The end user as a header, which carries bytes: what is not printable ASCII is percent-encoded. */
 export function userHeader(user: string | undefined): Record<string, string> {
   if (user === undefined) return {}
-  return { [HEADERS.user]: /^[\x20-\x7e]*$/.test(user) ? user : encodeURIComponent(user) }
+  return { [HEADERS.user]: /^[\x20-\x24\x26-\x7e]*$/.test(user) ? user : encodeURIComponent(user) }
 }
 
 /** The end user that {@link userHeader} wrote. */

@@ -76,7 +76,7 @@ export function auth(
       context.state.caller = sessionCallerOf(key, claims)
     } else {
       seals.shown(key.record.id, value)
-      context.state.caller = callerOf(key, namedUser(context.get(HEADERS.user)))
+      context.state.caller = callerOf(key, namedUser(decodedUser(context.get(HEADERS.user))))
     }
     await next()
   }
@@ -129,6 +129,23 @@ function sessionCallerOf(key: Key, { u, m, n, l }: SessionClaims): Caller {
     native: n === 'full' ? key.record.native : (n ?? 'none'),
     isSession: true,
   }
+}
+
+/**
+ * The end user's name that the header has: UTF-8, percent-encoded, because headers carry none (RFC 9110, 5.5). The same
+ * user counts as one, however much of the name a client encodes.
+ *
+ * @throws {FerryError} 400 naming the header.
+ */
+function decodedUser(value: string): string {
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(value)) return value
+  try {
+    if (/^[\x20-\x7e]*$/.test(value)) return decodeURIComponent(value)
+  } catch {
+    // Said below.
+  }
+  const message = `${HEADERS.user} is not percent-encoded UTF-8: send encodeURIComponent(user)`
+  throw new FerryError('invalid_request', message, { param: HEADERS.user })
 }
 
 /** An end user's name as it was sent; `undefined` when none was. */

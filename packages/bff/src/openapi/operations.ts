@@ -8,7 +8,7 @@ const USER: Json = {
   in: 'header',
   schema: { type: 'string', maxLength: 256 },
   description:
-    'End user; limits count for each. Default: `safety_identifier` or `user` of the body, else the key itself.',
+    'End user, percent-encoded where the name is not plain ASCII or has a %; limits count for each. Default: `safety_identifier` or `user` of the body, else the key itself.',
 }
 const TIMEOUT: Json = {
   name: 'x-ferry-timeout-ms',
