@@ -8,6 +8,8 @@ import { createFallbacks } from './dispatch/alias.ts'
 import { Breakers } from './dispatch/breakers.ts'
 import { createResolver, createTargets } from './dispatch/resolve.ts'
 import { RetryBudgets } from './dispatch/retry-budget.ts'
+import type { Calls } from './idempotency/calls.ts'
+import { createIdempotency } from './idempotency/idempotent.ts'
 import type { ImageNetwork } from './images/fetch-image.ts'
 import { InlineImages } from './images/inline-images.ts'
 import { KeyAdmin } from './keys/admin.ts'
@@ -28,6 +30,7 @@ import { securityHeaders } from './middleware/security-headers.ts'
 import { KeptReasoning } from './reasoning/kept-reasoning.ts'
 import { createAudit } from './routes/admin/audit.ts'
 import { adminRoutes } from './routes/admin/index.ts'
+import { leaveCall } from './routes/calls.ts'
 import { type ChatOptions, chat } from './routes/chat.ts'
 import { docs, openApi } from './routes/docs.ts'
 import { embeddings } from './routes/embeddings.ts'
@@ -54,6 +57,8 @@ export interface AppParts {
   readonly store: Store
   readonly shelf: CacheShelf
   readonly limits: Limits
+  /** Calls with an Idempotency-Key. */
+  readonly calls: Calls
   /** The network that images are fetched from. Default: the internet. */
   readonly imageNetwork?: ImageNetwork | undefined
   /** Dialects by name. Default: those of vendors/registry.ts. */
@@ -118,6 +123,8 @@ export function createApps(parts: AppParts): Apps {
   const knownToVendor = auth(callers, nativePlaces(targetOf, upgrades))
   const vendorErrors = errors(nativeErrorBody(targetOf))
 
+  const idempotency = createIdempotency(parts.calls, config.maxBodyBytes)
+
   const router = new Router<State, Context>()
   router.get('/health', health())
   router.get('/ready', ready(draining))
@@ -129,17 +136,22 @@ export function createApps(parts: AppParts): Apps {
   router.get('/v1/models', known, models(config.file))
   router.post('/v1/session-tokens', known, sessionTokens({ sessions, ring }))
   router.get('/v1/usage', known, usage({ store, quotaTimezone: config.quotaTimezone }))
-  router.post('/v1/chat/completions', known, chat(options))
-  router.post('/v1/embeddings', known, embeddings(options))
+  router.post('/v1/chat/completions', known, idempotency.on('chat', chat(options)))
+  router.post('/v1/embeddings', known, idempotency.on('embeddings', embeddings(options)))
   for (const path of ['responses', 'audio/transcriptions', 'audio/speech', 'images/generations']) {
-    router.post(`/v1/${path}`, known, operation(path, { ...nativeOptions, ...options }))
+    router.post(`/v1/${path}`, known, idempotency.on(path, operation(path, { ...nativeOptions, ...options })))
   }
-  const vendorChat = chat(options, (context) => context.params.vendor)
+  const vendorChat = idempotency.on(
+    'vendor-chat',
+    chat(options, (context) => context.params.vendor),
+  )
   router.post('/proxy/:vendor{/v1}/chat/completions', async (context, next) => {
     if (hasNativeChat(targetOf, context)) await next()
     else await known(context, () => vendorChat(context, next))
   })
-  router.all('/proxy/:vendor/*path', vendorErrors, knownToVendor, native(nativeOptions))
+  const vendorCall = idempotency.on('native', native(nativeOptions), nativeErrorBody(targetOf))
+  router.all('/proxy/:vendor/*path', vendorErrors, knownToVendor, vendorCall)
+  router.delete('/v1/calls/:key', known, leaveCall(parts.calls, idempotency.routes))
 
   const vendors = new Set(config.file.vendors.map(({ name }) => name))
   const admin = new KeyAdmin({ ring, sync: keys, vendors })

@@ -12,6 +12,8 @@ import { type AppParts, createApps } from './app.ts'
 import { openShelf } from './cache/open.ts'
 import type { BffConfig } from './config.ts'
 import { Connections } from './connections.ts'
+import { Calls } from './idempotency/calls.ts'
+import { createIdempotencyMetrics } from './idempotency/metrics.ts'
 import { configuredKeys } from './keys/configured.ts'
 import { KEY_PROCEDURES } from './keys/procedures.ts'
 import { KeyRing } from './keys/ring.ts'
@@ -64,6 +66,14 @@ export async function startBff(
     log,
     registry: telemetry.registry,
   })
+  const calls = new Calls({
+    store,
+    detachGraceMs: config.detachGraceMs,
+    resultMs: config.idempotencyTtlMs,
+    endExchange: transport.endExchange,
+    metrics: createIdempotencyMetrics(telemetry.registry),
+    log,
+  })
   const shelf = openShelf(config, store, log)
   const ledger = new LedgerExport(store, config.ledgerFile, log)
   const upgrades = new Upgrades()
@@ -82,6 +92,7 @@ export async function startBff(
     store,
     shelf,
     limits,
+    calls,
     ring,
     seals,
     keys,
@@ -118,6 +129,7 @@ export async function startBff(
       admin?.closeAllConnections()
       await closed
       clearTimeout(forced)
+      await calls.close()
       await keys.close()
       await upgrades.settled()
       await limits.close()

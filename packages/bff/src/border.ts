@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { DIALECTS, type KeyPlacement, type LinkCompression, type Registry } from '@llm-ferry/kit'
 import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
-import { createLink, type LinkAnswer } from '@llm-ferry/sdk/link'
+import { createLink, type ExchangeRef, type LinkAnswer, type LinkRequest } from '@llm-ferry/sdk/link'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
@@ -13,7 +13,15 @@ import type { Exchange, OutgoingRequest } from './transport.ts'
 /** The way to vendors that are overseas. */
 export interface Border {
   /** Sends a request whose body is held; a connection that breaks costs time only. @throws {AttemptFailure} */
-  send(caller: Party, vendor: VendorConfig, request: HeldRequest, signal: AbortSignal): Promise<Exchange>
+  send(
+    caller: Party,
+    vendor: VendorConfig,
+    request: HeldRequest,
+    signal: AbortSignal,
+    exchange?: Pick<LinkRequest, 'takeover' | 'onExchange'>,
+  ): Promise<Exchange>
+  /** Ends an exchange that another process, or a call with `onExchange`, has left at its relay. */
+  end(caller: Party, exchange: ExchangeRef): Promise<void>
   /** Where a request whose body can be sent only once should go. */
   preferredRelay(): URL
   close(): Promise<void>
@@ -41,16 +49,17 @@ export function createBorder({ relays, relayToken, compression, registry }: Bord
   link.keepWarm()
   const scopeOf = callerScopes(relayToken)
   return {
-    async send(caller, vendor, request, signal) {
+    async send(caller, vendor, request, signal, exchange) {
       const path = `/proxy/${vendor.name}/${request.path}`
       const headers = flat({ ...request.headers, ...keyHeader(vendor, relayToken) })
       const body = Buffer.from(request.body ?? '')
-      const asked = { path, method: request.method, headers, body, signal, scope: scopeOf(caller) }
+      const asked = { path, method: request.method, headers, body, signal, scope: scopeOf(caller), ...exchange }
       const answer = await link.request(asked).catch((error) => {
         throw left(error)
       })
       return relayed({ ...answer, headers: incoming(answer) }, answer.relay)
     },
+    end: (caller, exchange) => link.end(exchange, relayToken, scopeOf(caller)),
     preferredRelay: () => link.preferredRelay(),
     close: () => link.close(),
   }

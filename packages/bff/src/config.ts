@@ -103,6 +103,14 @@ const variables = {
     doc: 'A stream’s head goes out after this time even without an event, and comments follow at this pace.',
   }),
   DRAIN_TIMEOUT_MS: milliseconds({ default: 600_000, doc: 'How long running calls may go on after SIGTERM.' }),
+  DETACH_GRACE_MS: milliseconds({
+    default: 10_000,
+    doc: 'How long a call with an Idempotency-Key works on when its caller’s connection is lost.',
+  }),
+  IDEMPOTENCY_TTL_MS: milliseconds({
+    default: 600_000,
+    doc: 'How long the answer to a call with an Idempotency-Key can be had again.',
+  }),
   MAX_RETRIES: count({ default: 3, max: 10, doc: 'Attempts after the first, over all targets of a call.' }),
   RETRY_BUDGET_PERCENT: count({
     default: 20,
@@ -191,6 +199,8 @@ export interface BffConfig {
   readonly streamIdleTimeoutMs: number
   readonly streamHeartbeatMs: number
   readonly drainTimeoutMs: number
+  readonly detachGraceMs: number
+  readonly idempotencyTtlMs: number
   readonly maxRetries: number
   /** Repeats for each 100 calls of a key. */
   readonly retryBudgetPercent: number
@@ -245,6 +255,8 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     streamIdleTimeoutMs: values.STREAM_IDLE_TIMEOUT_MS,
     streamHeartbeatMs: values.STREAM_HEARTBEAT_MS,
     drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
+    detachGraceMs: values.DETACH_GRACE_MS,
+    idempotencyTtlMs: values.IDEMPOTENCY_TTL_MS,
     maxRetries: values.MAX_RETRIES,
     retryBudgetPercent: values.RETRY_BUDGET_PERCENT,
     limits: limitsOf(values),

@@ -1,5 +1,6 @@
 import type { Logger } from '@llm-ferry/kit'
 import type { DefaultContext, ParameterizedContext } from 'koa'
+import type { KeyedCall } from './idempotency/keyed-call.ts'
 import type { Access } from './keys/access.ts'
 import type { NativeScope } from './keys/rules.ts'
 import type { LimitPolicy } from './limits/policy.ts'
@@ -62,6 +63,10 @@ export interface State {
   caller: Caller
   /** Name of the admin token, on admin routes. */
   actor?: string
+  /** The request's body, where something had to read it before its route. */
+  body?: Buffer
+  /** The call with an Idempotency-Key that is made here. */
+  call?: KeyedCall
 }
 
 /** The Koa context of this app. */

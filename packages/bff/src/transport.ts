@@ -2,11 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { LinkCompression, Registry } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
+import type { ExchangeRef, LinkRequest } from '@llm-ferry/sdk/link'
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
+import type { KeyedCall } from './idempotency/keyed-call.ts'
 
 /** One HTTP request to a vendor. The key and the origin are added by whoever sends it. */
 export interface OutgoingRequest {
@@ -30,8 +32,14 @@ export interface Exchange {
 
 /** How requests reach vendors: over the border through a relay, or directly. */
 export interface Transport {
-  /** The way for the calls of one caller: what it sends, nobody else can reach. */
-  for(caller: Party): Sender
+  /**
+   * The way for the calls of one caller: what it sends, nobody else can reach.
+   *
+   * @param call is told what becomes of its requests, so that another process can go on with them.
+   */
+  for(caller: Party, call?: KeyedCall): Sender
+  /** Ends an exchange that was kept at its relay. */
+  endExchange(caller: Party, exchange: ExchangeRef): Promise<void>
   /**
    * Where a session with the vendor is opened: at the relay that is preferred now, or directly.
    *
@@ -119,26 +127,45 @@ export function createTransport({
     vendor: VendorConfig,
     asked: OutgoingRequest,
     signal: AbortSignal,
+    call: KeyedCall | undefined,
   ): Promise<Exchange> {
     if (border === undefined) throw noRelay()
     const headers = { ...asked.headers, [HEADERS.timeoutMs]: String(maxRequestTimeoutMs) }
     const request = { ...asked, headers }
-    if (isHeld(request)) return border.send(caller, vendor, request, signal)
+    if (isHeld(request)) return border.send(caller, vendor, request, signal, call && exchangeOf(call, caller))
+    await call?.sending(caller, undefined)
     const relay = border.preferredRelay()
     const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
     return relayed(await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal), relay.host)
   }
 
+  async function sendDirectly(
+    caller: Party,
+    vendor: VendorConfig,
+    { origin, apiKey }: { origin: URL; apiKey: string },
+    request: OutgoingRequest,
+    signal: AbortSignal,
+    call: KeyedCall | undefined,
+  ): Promise<Exchange> {
+    await call?.sending(caller, undefined)
+    const url = `${base(origin)}/${request.path}`
+    const answer = await sendOnce(dispatcher, url, request, keyHeader(vendor, apiKey), signal)
+    return { ...answer, relay: undefined }
+  }
+
   return {
-    for: (caller) => ({
+    for: (caller, call) => ({
       async send(vendor, request, signal) {
         const versioned = { ...request, path: withVersion(request.path, vendor.version) }
-        if (vendor.route.kind === 'relay') return sendToRelay(caller, vendor, versioned, signal)
-        const url = `${base(vendor.route.origin)}/${versioned.path}`
-        const answer = await sendOnce(dispatcher, url, versioned, keyHeader(vendor, vendor.route.apiKey), signal)
-        return { ...answer, relay: undefined }
+        const { route } = vendor
+        const work = (): Promise<Exchange> =>
+          route.kind === 'relay'
+            ? sendToRelay(caller, vendor, versioned, signal, call)
+            : sendDirectly(caller, vendor, route, versioned, signal, call)
+        return call ? followed(call, work) : work()
       },
     }),
+    endExchange: async (caller, exchange) => border?.end(caller, exchange),
     sessionAddress(vendor, path) {
       const versioned = withVersion(path, vendor.version)
       if (vendor.route.kind === 'direct') {
@@ -153,6 +180,23 @@ export function createTransport({
     async close() {
       await Promise.all([border?.close(), dispatcher.destroy()])
     },
+  }
+}
+
+/** How the link tells a call of its exchange. */
+function exchangeOf(call: KeyedCall, caller: Party): Pick<LinkRequest, 'takeover' | 'onExchange'> {
+  return { takeover: call.takeOver(), onExchange: (exchange) => call.sending(caller, exchange) }
+}
+
+/** Tells a call when the vendor has nothing to bill. */
+async function followed(call: KeyedCall, work: () => Promise<Exchange>): Promise<Exchange> {
+  try {
+    const exchange = await work()
+    if (exchange.status >= 400) call.refused()
+    return exchange
+  } catch (error) {
+    if (error instanceof AttemptFailure && error.origin !== 'unknown') call.refused()
+    throw error
   }
 }
 

@@ -126,6 +126,16 @@ export class CallAccount {
     this.#failure = failure
   }
 
+  /** Why the call failed, if it did. */
+  get failure(): AttemptFailure | undefined {
+    return this.#failure
+  }
+
+  /** Another process goes on with the call, and settles it. */
+  handOver(): void {
+    this.#admission.handOver()
+  }
+
   /**
    * Settles the call; resolves with what it used.
    *

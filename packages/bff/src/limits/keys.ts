@@ -21,6 +21,12 @@ export const callKey = (shard: number, callId: string): string => `${prefix(shar
 /** Records of a shard’s calls, in the order in which they ended. */
 export const ledgerKey = (shard: number): string => `${prefix(shard)}:ledger`
 
+/** The keys of a call with an Idempotency-Key: its record, and the mark that it was cancelled. */
+export function idempotencyKeys(key: string, name: string): [record: string, mark: string] {
+  const record = `${prefix(shardOf(key))}:idempotent:${name}`
+  return [record, `${record}:cancelled`]
+}
+
 /** What a key used on a day, summed up. */
 export const usageKey = (key: string, day: string): string => `${prefix(shardOf(key))}:usage:${key}:${day}`
 

@@ -40,6 +40,10 @@ export interface Used extends Omit<Amounts, 'requests'> {
 export interface Admission {
   /** What each limit leaves after this call. */
   readonly allowances: readonly Allowance[]
+  /** What another process needs to {@link Limits.adopt} the call; `undefined` when only this one counted it. */
+  readonly reservation: Reservation | undefined
+  /** Another process settles the call. */
+  handOver(): void
   /**
    * Counts the call at one more vendor, before a fallback to it.
    *
@@ -104,6 +108,12 @@ export class Limits {
     return this.#admission(call, held)
   }
 
+  /** Goes on with a call that another process has admitted: from now on this one settles it, if it is not settled. */
+  adopt(call: CallToAdmit, reservation: Reservation): Admission {
+    this.#leases.add(reservation)
+    return this.#admission(call, { reservation, isInsured: false })
+  }
+
   /** Finishes what is under way. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
@@ -163,6 +173,11 @@ export class Limits {
     }
     return {
       allowances: held.reservation.allowances,
+      reservation: held.isInsured ? undefined : held.reservation,
+      handOver: () => {
+        isOver = true
+        this.#leases.remove(held.reservation)
+      },
       admitVendor: async (vendor) => {
         others.push(
           await this.#reserve(

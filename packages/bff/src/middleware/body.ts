@@ -45,7 +45,14 @@ export async function readJsonBody(context: Context, maxBytes: number): Promise<
   }
 }
 
+/** Reads the body as it was sent, and keeps it for the route. Throws as {@link readJson} does. */
+export async function holdBody(context: Context, maxBytes: number): Promise<Buffer> {
+  context.state.body ??= await readBytes(context, maxBytes)
+  return context.state.body
+}
+
 async function readBytes(context: Context, maxBytes: number): Promise<Buffer> {
+  if (context.state.body) return context.state.body
   try {
     return await getRawBody(context.req, { length: context.get('content-length') || null, limit: maxBytes })
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { DIALECTS, type Dialect, withoutKeyParameter } from '@llm-ferry/kit'
 import { type ChatRequest, FerryError } from '@llm-ferry/sdk'
 import type { Context } from '../context.ts'
@@ -105,7 +106,7 @@ async function readBody(
 ): Promise<ReadBody> {
   if (!found || found.operation.body === 'none') {
     const facts = found?.operation.facts({}, found.match) ?? { model: undefined, isStream: false }
-    const body = !found && hasBody(context) ? limitedUpload(context.req, rules.maxUploadBytes) : undefined
+    const body = !found && hasBody(context) ? limitedUpload(context, rules.maxUploadBytes) : undefined
     return { target: choose(facts.model), facts, json: {}, body, hidesUsage: false }
   }
   const isForm = found.operation.body === 'form' && context.request.type === 'multipart/form-data'
@@ -121,10 +122,12 @@ async function readForm(
   rules: RequestRules,
   choose: Choose,
 ): Promise<ReadBody> {
-  const upload = limitedUpload(context.req, rules.maxUploadBytes)
+  const upload = limitedUpload(context, rules.maxUploadBytes)
   const { fields, body } = await peekForm(upload, context.get('content-type'), (model) => choose(model).model)
   const facts = operation.facts(fields, match)
-  return { target: choose(facts.model), facts, json: undefined, body, hidesUsage: false }
+  // What is held may be sent again.
+  const sent = context.state.body ? await buffer(body) : body
+  return { target: choose(facts.model), facts, json: undefined, body: sent, hidesUsage: false }
 }
 
 async function readObject(

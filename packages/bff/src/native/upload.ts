@@ -1,13 +1,14 @@
-import type { IncomingMessage } from 'node:http'
 import { Readable, Transform } from 'node:stream'
 import { FerryError } from '@llm-ferry/sdk'
+import type { Context } from '../context.ts'
 
 /**
  * The caller's body as it streams on, never more than `maxBytes` of it.
  *
  * @throws {FerryError} `request_too_large` when the declared length is larger already.
  */
-export function limitedUpload(request: IncomingMessage, maxBytes: number): Readable {
+export function limitedUpload({ req: request, state }: Context, maxBytes: number): Readable {
+  if (state.body) return Readable.from([state.body], { objectMode: false })
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
   let size = 0
   const limiter = new Transform({

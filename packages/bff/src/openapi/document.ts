@@ -89,7 +89,10 @@ function describe(operation: Operation): Json {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...requestBody(operation),
     responses: {
-      [operation.status ?? 200]: { description: 'Done.', content: contentOf(answers) },
+      [operation.status ?? 200]: {
+        description: 'Done.',
+        ...(operation.status === 204 ? {} : { content: contentOf(answers) }),
+      },
       ...(security === 'none'
         ? {}
         : { default: { description: 'An error.', content: { 'application/json': { schema: ref('ErrorBody') } } } }),

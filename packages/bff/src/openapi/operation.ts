@@ -30,7 +30,7 @@ export interface Operation {
   /** Absent: a BFF key. */
   readonly security?: 'none' | 'metrics' | 'admin'
   /** Absent: 200. */
-  readonly status?: 201
+  readonly status?: 201 | 204
   readonly parameters?: readonly Json[]
   readonly request?: SchemaName
   /** Media type → schema of the request, where it is not JSON of ours. */

@@ -16,6 +16,16 @@ const TIMEOUT: Json = {
   schema: { type: 'integer', minimum: 1 },
   description: 'How long you wait for a whole answer, or for a stream’s first event, in ms.',
 }
+const KEY_SCHEMA: Json = { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' }
+const IDEMPOTENCY: Json = {
+  name: 'idempotency-key',
+  in: 'header',
+  schema: KEY_SCHEMA,
+  description:
+    'Names the call: the same key with the same request attaches to it, or gets its answer again (10 min), instead of a ' +
+    'second one; with another request it gets 422. A lost connection then leaves the call running for 10 s. The answer’s ' +
+    '`x-ferry-idempotency` is `new`, `attached`, `taken-over` or `stored`.',
+}
 const CACHE: Json = {
   name: 'cache-control',
   in: 'header',
@@ -69,7 +79,7 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/v1/chat/completions',
     id: 'createChatCompletion',
     summary: 'Chat with a model of any vendor',
-    parameters: [USER, TIMEOUT, CACHE],
+    parameters: [USER, TIMEOUT, IDEMPOTENCY, CACHE],
     request: 'ChatRequest',
     answers: CHAT_ANSWERS,
   },
@@ -80,7 +90,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'The same, with the vendor in the path',
     description:
       'Also under `/proxy/{vendor}/v1/chat/completions`. A vendor that has this path itself answers as it is (docs/native.md).',
-    parameters: [VENDOR, USER, TIMEOUT, CACHE],
+    parameters: [VENDOR, USER, TIMEOUT, IDEMPOTENCY, CACHE],
     request: 'ChatRequest',
     answers: CHAT_ANSWERS,
   },
@@ -89,7 +99,7 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/v1/embeddings',
     id: 'createEmbeddings',
     summary: 'Vectors of text',
-    parameters: [USER, TIMEOUT],
+    parameters: [USER, TIMEOUT, IDEMPOTENCY],
     request: 'EmbeddingsRequest',
     answers: { 'application/json': 'EmbeddingsResponse' },
   },
@@ -101,7 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       'For models of vendors that have them. `store` must be false, without `previous_response_id`, `conversation` and ' +
       '`background`, unless the key has `native: full`.',
-    parameters: [USER, TIMEOUT],
+    parameters: [USER, TIMEOUT, IDEMPOTENCY],
     requests: { 'application/json': OBJECT },
     answers: { 'application/json': OBJECT, ...EVENTS },
   },
@@ -111,7 +121,7 @@ export const OPERATIONS: readonly Operation[] = [
     id: 'createTranscription',
     summary: 'Text of speech',
     description: 'As at OpenAI; the form streams, at most MAX_UPLOAD_BYTES. Put `model` before `file`.',
-    parameters: [USER, TIMEOUT],
+    parameters: [USER, TIMEOUT, IDEMPOTENCY],
     requests: FORM,
     answers: { 'application/json': OBJECT, 'text/plain': { type: 'string' }, ...EVENTS },
   },
@@ -121,7 +131,7 @@ export const OPERATIONS: readonly Operation[] = [
     id: 'createSpeech',
     summary: 'Speech of text',
     description: 'As at OpenAI.',
-    parameters: [USER, TIMEOUT],
+    parameters: [USER, TIMEOUT, IDEMPOTENCY],
     requests: { 'application/json': OBJECT },
     answers: { ...BYTES, ...EVENTS },
   },
@@ -131,7 +141,7 @@ export const OPERATIONS: readonly Operation[] = [
     id: 'createImage',
     summary: 'Images of text',
     description: 'As at OpenAI.',
-    parameters: [USER, TIMEOUT],
+    parameters: [USER, TIMEOUT, IDEMPOTENCY],
     requests: { 'application/json': OBJECT },
     answers: { 'application/json': OBJECT, ...EVENTS },
   },
@@ -150,7 +160,7 @@ export const OPERATIONS: readonly Operation[] = [
     id: 'callVendor',
     summary: 'Calls of the vendor’s own SDKs',
     description: NATIVE,
-    parameters: [VENDOR, PATH, USER, TIMEOUT],
+    parameters: [VENDOR, PATH, USER, TIMEOUT, IDEMPOTENCY],
     requests: { 'application/json': OBJECT, ...FORM },
     answers: { 'application/json': OBJECT, ...EVENTS },
   },
@@ -171,6 +181,20 @@ export const OPERATIONS: readonly Operation[] = [
     request: 'SessionTokenRequest',
     status: 201,
     answers: { 'application/json': 'SessionToken' },
+  },
+  {
+    method: 'delete',
+    path: '/v1/calls/{key}',
+    id: 'leaveCall',
+    status: 204,
+    summary: 'Leave a call',
+    description:
+      'Ends the vendor’s work on a call with this Idempotency-Key. 404: there is none, and it can no longer begin.',
+    parameters: [
+      { name: 'key', in: 'path', required: true, schema: KEY_SCHEMA, description: 'Its Idempotency-Key.' },
+      USER,
+    ],
+    answers: {},
   },
   {
     method: 'get',

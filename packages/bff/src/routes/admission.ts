@@ -1,5 +1,6 @@
 import { type ChatRequest, FerryError, HEADERS } from '@llm-ferry/sdk'
 import type { Context } from '../context.ts'
+import { AttemptFailure } from '../dispatch/failure.ts'
 import type { Prices } from '../ledger/prices.ts'
 import { CallAccount, callToAdmit } from '../limits/account.ts'
 import { rateLimitHeaders } from '../limits/allowance.ts'
@@ -38,10 +39,12 @@ export async function admit(
   const { key, keyName, labels, policy } = caller
   const applicant = { id, key, keyName, labels, user, vendor, model, request }
   const call = await callToAdmit(applicant, isFree ? { ...policy, ...UNUSED } : policy, prices)
+  const adopted = context.state.call?.adopted
   try {
-    const admission = await limits.admit(call)
+    const admission = adopted ? limits.adopt(call, adopted) : await limits.admit(call)
+    context.state.call?.admitted(admission.reservation)
     context.set(rateLimitHeaders(admission.allowances))
-    return new CallAccount(admission, applicant, prices, call.record.at)
+    return new CallAccount(admission, applicant, prices, (adopted?.ifAbandoned.record ?? call.record).at)
   } catch (error) {
     if (error instanceof LimitRefusal) context.set(rateLimitHeaders(error.allowances))
     throw error
@@ -59,9 +62,19 @@ const UNUSED = {
   userCostNanosPerMonth: undefined,
 }
 
+const CANCELLED = new FerryError('client_closed', 'The caller cancelled the call')
+
 /** Charges what the call used; nobody waits for the store. */
 export async function closeAccount(context: Context, account: CallAccount): Promise<void> {
-  const { facts, arrivedAt } = context.state
+  const { facts, arrivedAt, call } = context.state
+  if (call && account.failure) {
+    const standing = await call.standing()
+    if (standing === 'moved') {
+      account.handOver()
+      return
+    }
+    if (standing === 'cancelled') account.fail(new AttemptFailure(CANCELLED, account.failure.origin))
+  }
   const { usage, isEstimated } = await account.close(facts, performance.now() - arrivedAt)
   facts.promptTokens = usage.prompt_tokens
   facts.completionTokens = usage.completion_tokens

@@ -79,7 +79,8 @@ export function chat(
     const request = await options.reasoning.restore(context.state.caller.key, asked)
     const model = modelOf(request, vendorOf(context))
     const left = leaving(context)
-    const resolved = permitted(context.state.caller.access, options.resolve(model))
+    const known = permitted(context.state.caller.access, options.resolve(model))
+    const resolved = context.state.call?.targets(known) ?? known
     const inlined = await options.images.inline(request, resolved[0]?.adapter.needsBytes, left)
     const targets = prepareChat(inlined, resolved)
     const { facts } = context.state
@@ -88,7 +89,10 @@ export function chat(
     facts.stream = request.stream === true
     const user = endUser(context, request.safety_identifier, request.user)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), left)
-    const turn = options.cache.turn(toCache(context, user, { ...inlined, model }, targets))
+    // What another process has begun is not to be had from anybody else.
+    const turn = context.state.call?.isTakeover
+      ? undefined
+      : options.cache.turn(toCache(context, user, { ...inlined, model }, targets))
     try {
       const found = await turn?.find(patience(deadline, request))
       deadline.signal.throwIfAborted()
@@ -96,7 +100,7 @@ export function chat(
       const account = await admit(context, options, user, request, found !== undefined)
       if (found) noteServed(context, turn, found)
       const fallback = options.fallbackOf(model)
-      const sender = options.transport.for({ key: context.state.caller.key, user })
+      const sender = options.transport.for({ key: context.state.caller.key, user }, context.state.call)
       await answer({ context, request, targets, fallback, deadline, account, sender, left, turn, found }, options)
     } finally {
       deadline.met()
@@ -170,6 +174,7 @@ async function streamed(call: Call, options: ChatOptions): Promise<void> {
     stream.keepAlive(options.streamHeartbeatMs)
   }, options.streamHeartbeatMs)
   const closed = options.telemetry.streamOpened()
+  if (context.state.call?.beganEarly) stream.begin()
   try {
     const opening = call.found
       ? Promise.resolve(streamFrom(call.found))

@@ -22,14 +22,15 @@ type Targets = readonly [EmbeddingsTarget, ...EmbeddingsTarget[]]
 export function embeddings(options: ChatOptions): Middleware {
   return async function embeddings(context) {
     const request = parseEmbeddingsRequest(await readJson(context, options.maxBodyBytes))
-    const targets = prepareEmbeddings(request, permitted(context.state.caller.access, options.resolve(request.model)))
+    const known = permitted(context.state.caller.access, options.resolve(request.model))
+    const targets = prepareEmbeddings(request, context.state.call?.targets(known) ?? known)
     const { facts } = context.state
     facts.vendor = targets[0].vendor
     facts.model = targets[0].model
     const estimate = asChat({ model: request.model, isStream: false, maxTokens: 0 }, request.input)
     const user = endUser(context, request.user)
     const account = await admit(context, options, user, estimate)
-    const sender = options.transport.for({ key: context.state.caller.key, user })
+    const sender = options.transport.for({ key: context.state.caller.key, user }, context.state.call)
     const deadline = new Deadline(callTimeoutMs(context.req.headers, targets[0].timeoutMs, options), leaving(context))
     try {
       await answer(context, request, targets, account, sender, deadline, options)

@@ -65,7 +65,7 @@ export async function pass(
   const isFree = (request.operation?.answer ?? 'free') === 'free'
   const user = endUser(context, request.facts.user)
   const account = await admit(context, options, user, request.asChat, isFree)
-  const sender = options.transport.for({ key: caller.key, user })
+  const sender = options.transport.for({ key: caller.key, user }, context.state.call)
   const left = leaving(context)
   const deadline = new Deadline(timeoutMs(context, request, options), left)
   try {

@@ -18,6 +18,8 @@ export interface Target {
   readonly model: string
   /** Most tokens the model writes; Anthropic needs a number in each request. `undefined`: not known. */
   readonly maxOutputTokens?: number | undefined
+  /** When the call was asked, in seconds since 1970, where its answer may have to be made again. Default: now. */
+  readonly askedAt?: number | undefined
 }
 
 /** One HTTP request in the vendor's own words. The key and the origin are added by whoever sends it. */

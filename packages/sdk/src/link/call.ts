@@ -30,6 +30,20 @@ export interface LinkRequest {
   readonly scope?: string | undefined
   /** Ends it: the vendor's call is cancelled. */
   readonly signal?: AbortSignal | undefined
+  /** Goes on with this exchange, from its first byte; where no relay process has seen it, it begins there. */
+  readonly takeover?: ExchangeRef | undefined
+  /**
+   * Told of the exchange before a relay is, and again when it gets another id or relay. What it throws ends the request,
+   * and leaves the exchange alone. The exchange then stays at its relay until {@link Link.end}, or the relay's grace is over.
+   */
+  readonly onExchange?: ((exchange: ExchangeRef) => Promise<void>) | undefined
+}
+
+/** An exchange as another process may go on with it. */
+export interface ExchangeRef {
+  readonly id: string
+  /** Host of the relay that has it. */
+  readonly relay: string
 }
 
 /** A body up to this size goes along when it is not known whether it arrived before. */
@@ -97,6 +111,7 @@ export class DurableCall {
   #wasSent = false
   /** Carriers whose bytes were no frames. */
   #faults = 0
+  #announced: ExchangeRef | undefined
   /** Our reader has more than it reads. */
   #isPaused = false
   #isComplete = false
@@ -108,8 +123,11 @@ export class DurableCall {
     this.#settings = settings
     this.#pool = pool
     this.#body = new RequestBody(request, settings.compression, conversations)
-    this.#id = newExchangeId(request.affinity)
-    this.#relay = pool.preferred
+    this.#id = request.takeover?.id ?? newExchangeId(request.affinity)
+    this.#relay = pool.at(request.takeover?.relay) ?? pool.preferred
+    // Whoever began it may have brought it: it is asked for with an offset.
+    this.#isDoubtful = request.takeover !== undefined
+    this.#wasSent = this.#isDoubtful
     this.#relay.exchangeOpened()
     this.#relay.meter.counters.rawBytesUp += request.body.length
     this.#queue = new ByteQueue({
@@ -128,7 +146,7 @@ export class DurableCall {
 
   async #begin(): Promise<void> {
     await this.#body.prepare(this.#relay)
-    this.#id = newExchangeId(this.#body.affinity)
+    this.#id = this.#request.takeover?.id ?? newExchangeId(this.#body.affinity)
     await this.#run()
   }
 
@@ -136,15 +154,31 @@ export class DurableCall {
     while (!this.#isOver) {
       this.#vain++
       this.#isInContact = false
+      await this.#announce()
+      if (this.#isOver) return
       await this.#body.prepare(this.#relay)
       if (this.#isOver) return
       const end = await this.#carry()
       // Only now, when the connection is free to bring it.
-      if (this.#isComplete) void this.#end(1)
+      if (this.#isComplete && this.#request.onExchange === undefined) void this.#end(1)
       if (this.#isOver) return
       if (end.kind === 'answered') await this.#answered(end)
       else this.#closed(end)
       if (!this.#isOver) await this.#pauseBeforeNext()
+    }
+  }
+
+  /** Tells of the exchange's id and relay, where they are new. */
+  async #announce(): Promise<void> {
+    const exchange = { id: this.#id, relay: this.#relay.name }
+    const isKnown = this.#announced?.id === exchange.id && this.#announced.relay === exchange.relay
+    if (isKnown || this.#request.onExchange === undefined) return
+    this.#announced = exchange
+    try {
+      await this.#request.onExchange(exchange)
+    } catch (error) {
+      this.#finish('failed')
+      this.#reject(error)
     }
   }
 

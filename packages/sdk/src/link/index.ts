@@ -1,5 +1,5 @@
 export type { LinkAnswer } from './answers.ts'
-export type { LinkRequest } from './call.ts'
+export type { ExchangeRef, LinkRequest } from './call.ts'
 export type { LinkFetch } from './fetch.ts'
 export type { ConnectionEvent, ExchangeEvent, FailoverEvent, HealthEvent, LinkHooks, ReconnectEvent } from './hooks.ts'
 export { createLink, type Link } from './link.ts'

@@ -1,10 +1,12 @@
 import type { LinkAnswer } from './answers.ts'
-import { DurableCall, type LinkRequest } from './call.ts'
+import { DurableCall, type ExchangeRef, type LinkRequest } from './call.ts'
+import { endExchange } from './cancel.ts'
 import { Conversations } from './conversations.ts'
 import { createLinkFetch, type LinkFetch } from './fetch.ts'
 import { type LinkOptions, linkSettings } from './options.ts'
 import { RelayPool } from './pool.ts'
 import type { RelayStats } from './relay.ts'
+import { LINK_HEADERS } from './wire/index.ts'
 
 /** The caller's end of the border link. */
 export interface Link {
@@ -15,6 +17,12 @@ export interface Link {
   request(request: LinkRequest): Promise<LinkAnswer>
   /** The same as a `fetch`, for the vendors' SDKs: `new OpenAI({ baseURL: RELAY + '/proxy/openai/v1', fetch: link.fetch })`. */
   readonly fetch: LinkFetch
+  /**
+   * Ends an exchange that a request with `onExchange` left at its relay: cancels what runs, forgets what is finished.
+   *
+   * @param token the relay token.
+   */
+  end(exchange: ExchangeRef, token: string, scope: string): Promise<void>
   /** Base URL of the relay that the next request would take, for what cannot be sent over the link. */
   preferredRelay(): URL
   /** Opens connections before the first request needs one; a link does it by itself from then on. */
@@ -44,6 +52,10 @@ export function createLink(options: LinkOptions): Link {
     preferredRelay: () => pool.preferred.address().url,
     keepWarm: () => pool.keepWarm(),
     stats: () => pool.stats,
+    async end({ id, relay }, token, scope) {
+      const at = pool.at(relay)
+      if (at) await endExchange(at, id, ['authorization', `Bearer ${token}`, LINK_HEADERS.scope, scope])
+    },
     close() {
       conversations.close()
       return pool.close()

@@ -21,6 +21,11 @@ export class RelayPool {
     return this.relays.find(({ isWell }) => isWell) ?? this.#first
   }
 
+  /** The relay that has this host among its addresses. */
+  at(host: string | undefined): Relay | undefined {
+    return this.relays.find((relay) => relay.isAt(host))
+  }
+
   /** The relay for a request that none of `tried` could take. */
   after(tried: ReadonlySet<Relay>): Relay | undefined {
     const left = this.relays.filter((relay) => !tried.has(relay))

@@ -59,6 +59,10 @@ export class Relay {
     return this.#addresses.reduce((best, one) => (rank(one) < rank(best) ? one : best))
   }
 
+  isAt(host: string | undefined): boolean {
+    return this.#addresses.some(({ url }) => url.host === host)
+  }
+
   /** Keeps connections open ahead of need: so many at the first address, one at each other. */
   keepWarm(spare: number): void {
     for (const [i, address] of this.#addresses.entries()) address.keepWarm(i === 0 ? spare : Math.min(1, spare))

@@ -24,6 +24,8 @@ export const HEADERS = {
   attempts: 'x-ferry-attempts',
   /** Answer: `hit` or `miss` when the cache was asked; `Age` then tells how old a hit is, in seconds. */
   cache: 'x-ferry-cache',
+  /** Answer to a request with an Idempotency-Key: `new`, `attached`, `taken-over` or `stored`. */
+  idempotency: 'x-ferry-idempotency',
   /** Answer: request fields that the target does not know and that were left out, with commas. */
   dropped: 'x-ferry-dropped',
 } as const

@@ -22,7 +22,7 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
   return {
     id: text(answer.id) ?? '',
     object: 'chat.completion',
-    created: nowSeconds(),
+    created: target.askedAt ?? nowSeconds(),
     model: text(answer.model) ?? target.model,
     ...(tier !== undefined && { service_tier: tier }),
     choices: [

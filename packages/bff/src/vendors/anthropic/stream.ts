@@ -30,7 +30,7 @@ export class AnthropicStream implements StreamMapper {
 
   constructor(target: Target) {
     this.#target = target
-    this.#write = new ChunkWriter({ id: '', model: target.model })
+    this.#write = new ChunkWriter({ id: '', model: target.model }, target.askedAt)
   }
 
   event({ data }: WireEvent): ChatChunk[] {
@@ -67,7 +67,8 @@ export class AnthropicStream implements StreamMapper {
   #onStart(message: Json): ChatChunk[] {
     this.#rawUsage = mergeUsage({}, message.usage)
     const head = { id: text(message.id) ?? '', model: text(message.model) ?? this.#target.model }
-    this.#write = new ChunkWriter({ ...head, service_tier: text(this.#rawUsage.service_tier) })
+    const tier = text(this.#rawUsage.service_tier)
+    this.#write = new ChunkWriter({ ...head, service_tier: tier }, this.#target.askedAt)
     return [this.#write.delta(0, { role: 'assistant' })]
   }
 

@@ -15,16 +15,16 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
   return {
     id: text(answer.responseId) ?? '',
     object: 'chat.completion',
-    created: created(answer),
+    created: created(answer, target),
     model: text(answer.modelVersion) ?? target.model,
     choices: mapChoices(answer, target),
     ...(usage && { usage }),
   }
 }
 
-function created(answer: Json): number {
+function created(answer: Json, { askedAt }: Target): number {
   const time = Date.parse(text(answer.createTime) ?? '')
-  return Number.isNaN(time) ? nowSeconds() : Math.floor(time / 1000)
+  return Number.isNaN(time) ? (askedAt ?? nowSeconds()) : Math.floor(time / 1000)
 }
 
 function mapChoices(answer: Json, target: Target): ChatCompletionChoice[] {

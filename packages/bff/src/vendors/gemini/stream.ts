@@ -46,10 +46,10 @@ export class GeminiStream implements StreamMapper {
   }
 
   #writer(event: Json): ChunkWriter {
-    this.#write ??= new ChunkWriter({
-      id: text(event.responseId) ?? '',
-      model: text(event.modelVersion) ?? this.#target.model,
-    })
+    this.#write ??= new ChunkWriter(
+      { id: text(event.responseId) ?? '', model: text(event.modelVersion) ?? this.#target.model },
+      this.#target.askedAt,
+    )
     return this.#write
   }
 

@@ -11,10 +11,12 @@ export interface Head {
 /** Writes chunks of one answer, all with the same head. */
 export class ChunkWriter {
   readonly #head: Head
-  readonly #created: number = nowSeconds()
+  readonly #created: number
 
-  constructor(head: Head) {
+  /** @param created in seconds since 1970. Default: now. */
+  constructor(head: Head, created: number = nowSeconds()) {
     this.#head = head
+    this.#created = created
   }
 
   delta(index: number, delta: ChatDelta): ChatChunk {
