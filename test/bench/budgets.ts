@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Held } from './hold.ts'
-import { type Result, ratioOf } from './rounds.ts'
+import { differenceOf, type Result, ratioOf } from './rounds.ts'
 
 interface Budgets {
   readonly ratios: readonly {
@@ -10,6 +10,8 @@ interface Budgets {
     readonly goal: number
     readonly recorded: number
   }[]
+  /** CPU above another target's, in ms for 1,000 requests or events. */
+  readonly above: Budgets['ratios']
   readonly kibPerStream: readonly { readonly streams: number; readonly target: string; readonly goal: number }[]
 }
 
@@ -24,16 +26,27 @@ export interface Verdict {
 /** A smoke fails from this multiple of the recorded figure on. */
 const TOLERANCE = 1.5
 
-const { ratios, kibPerStream }: Budgets = JSON.parse(readFileSync(new URL('budgets.json', import.meta.url), 'utf8'))
+const { ratios, above, kibPerStream }: Budgets = JSON.parse(
+  readFileSync(new URL('budgets.json', import.meta.url), 'utf8'),
+)
 
 /** How the goals stand that these results speak of. */
 export function judge(results: readonly Result[], held: readonly Held[]): Verdict[] {
-  const byRatio = ratios.flatMap(({ measure, target, base, goal, recorded }) => {
-    const result = results.find((each) => each.measure.name === measure)
-    const wanted = result?.samples.has(target) && result.samples.has(base)
-    if (!result || !wanted) return []
+  const resultOf = ({ measure, target, base }: Budgets['ratios'][number]): Result | undefined =>
+    results.find(({ measure: { name }, samples }) => name === measure && samples.has(target) && samples.has(base))
+  const byRatio = ratios.flatMap((budget) => {
+    const { measure, target, base, goal, recorded } = budget
+    const result = resultOf(budget)
+    if (!result) return []
     const reached = ratioOf(result, target, base)?.median ?? Number.NaN
     return [{ what: `${target} / ${base}, CPU, ${measure}`, goal, recorded, reached }]
+  })
+  const byDifference = above.flatMap((budget) => {
+    const { measure, target, base, goal, recorded } = budget
+    const result = resultOf(budget)
+    if (!result) return []
+    const what = `${target} above ${base}, CPU ms for 1,000 ${result.measure.unit}, ${measure}`
+    return [{ what, goal, recorded, reached: differenceOf(result, target, base) ?? Number.NaN }]
   })
   const byMemory = kibPerStream.flatMap(({ streams, target, goal }) => {
     const row = held.find((each) => each.target === target && each.streams === streams)
@@ -41,7 +54,7 @@ export function judge(results: readonly Result[], held: readonly Held[]): Verdic
       ? [{ what: `${target}, KiB a stream at ${streams}`, goal, recorded: undefined, reached: row.kibPerStream }]
       : []
   })
-  return [...byRatio, ...byMemory]
+  return [...byRatio, ...byDifference, ...byMemory]
 }
 
 /** Whether something got slower by more than noise explains, or failed: what could not be measured is no success. */

@@ -80,6 +80,16 @@ export interface Ratio {
   readonly most: number
 }
 
+/** What one target's CPU time is above another's, in ms: the median of the rounds. */
+export function differenceOf({ samples }: Result, target: string, base: string): number | undefined {
+  const bases = samples.get(base) ?? []
+  const differences = (samples.get(target) ?? []).flatMap((sample, round) => {
+    const other = bases[round]
+    return sample === undefined || other === undefined ? [] : [sample.cpu - other.cpu]
+  })
+  return differences.length === 0 ? undefined : median(differences)
+}
+
 /** How one target's CPU time compares with another's, round by round: what slows a round slows both. */
 export function ratioOf({ samples }: Result, target: string, base: string): Ratio | undefined {
   const bases = samples.get(base) ?? []

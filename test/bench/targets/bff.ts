@@ -45,3 +45,15 @@ export const bffWithRedis: Target = {
   needsRedis: true,
   prepare: (rig, port) => command('bff-redis', rig, port, { REDIS_URL: `redis://127.0.0.1:${rig.redisPort}` }),
 }
+
+const BARE = new URL('../bare.ts', import.meta.url).href
+
+export const bareBff: Target = {
+  ...bff,
+  name: 'bff-bare',
+  about: 'the same without limits and ledger, which no configuration takes out: what they cost is the difference',
+  prepare: (rig, port) => {
+    const { file, args = [], env } = command('bff-bare', rig, port)
+    return { file, args: ['--import', BARE, ...args], ...(env && { env }) }
+  },
+}
