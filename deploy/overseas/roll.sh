@@ -3,6 +3,7 @@
 # A relay that holds long answers is waited for, up to DRAIN_TIMEOUT_MS.
 set -euo pipefail
 cd "$(dirname "$0")"
+# shellcheck source=../lib/stack.sh
 . ../lib/stack.sh
 require_env_file
 ./up.sh secrets

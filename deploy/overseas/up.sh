@@ -4,6 +4,7 @@
 #   ./up.sh secrets   only hands changed keys and tokens to the relays, which read them again by themselves
 set -euo pipefail
 cd "$(dirname "$0")"
+# shellcheck source=../lib/stack.sh
 . ../lib/stack.sh
 
 write_secrets() {

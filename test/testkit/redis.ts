@@ -59,7 +59,12 @@ async function launch(port: number, folder: string, flags: readonly string[]): P
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   child.stdout?.resume()
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
-  await Promise.race([untilReady(port, child), failed])
+  try {
+    await Promise.race([untilReady(port, child), failed])
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
   return child
 }
 

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Brings the domestic side up, or to what .env says now. Can be run again at any time.
+#   ./up.sh           builds or pulls the images and starts everything
+#   ./up.sh secrets   only writes the secrets; the BFFs read them as they start (./roll.sh)
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=../lib/stack.sh
+. ../lib/stack.sh
+
+write_secrets() {
+  local password url cache_url
+  write_secret bff bff_keys "$(made_secret bff bff_keys BFF_KEYS app:)"
+  write_secret bff relay_token "$(env_value RELAY_TOKEN)"
+  password=$(made_secret redis password REDIS_PASSWORD)
+  [[ $password =~ ^[A-Za-z0-9._~-]+$ ]] || fail 'REDIS_PASSWORD may have letters, digits and . _ ~ - only: it is part of a URL'
+  write_secret redis password "$password"
+  write_secret redis auth.conf "requirepass $password"
+  url=$(env_value REDIS_URL)
+  cache_url=$(env_value REDIS_CACHE_URL)
+  write_secret bff redis_url "${url:-redis://:$password@redis:6379/0}"
+  write_secret bff redis_cache_url "${cache_url:-redis://:$password@redis-cache:6379/0}"
+}
+
+require_env_file
+[[ -n $(env_value RELAY_URLS) ]] || fail '.env has no RELAY_URLS: set it to https://NAME of the overseas hosts'
+[[ -n $(env_value RELAY_TOKEN) ]] || fail '.env has no RELAY_TOKEN: overseas, secrets/relay/relay_tokens has it behind the colon'
+write_secrets
+[[ ${1:-} == secrets ]] && exit
+mkdir -p config
+get_images
+docker compose up -d --no-build --remove-orphans
+wait_for 60 'bff-1 is ready' answers bff-1 /ready
+wait_for 60 'bff-2 is ready' answers bff-2 /ready
+wait_for 60 'nginx answers' nginx_answers
+say "running. Applications call it with what follows the colon in $PWD/secrets/bff/bff_keys"
