@@ -352,6 +352,50 @@ describe('takes', () => {
     },
   )
 
+  const older = {
+    functions: [{ name: 'weather', parameters: { type: 'object', properties: {} } }],
+    function_call: 'auto',
+    messages: [
+      { role: 'user', content: 'Weather?' },
+      { role: 'assistant', content: null, function_call: { name: 'weather', arguments: '{}' } },
+      { role: 'function', name: 'weather', content: '20 degrees' },
+    ],
+  }
+
+  it('OpenAI’s older functions on its own dialect, unchanged both ways', async () => {
+    const called = { role: 'assistant', content: null, function_call: { name: 'weather', arguments: '{}' } }
+    const answer = JSON.parse(WIRE.openai.answer) as object
+    const { chat, vendor } = await startTestBff(
+      afterBody(() =>
+        json(200, { ...answer, choices: [{ index: 0, message: called, finish_reason: 'function_call' }] }),
+      ),
+    )
+    const body = (await (await chat(older)).json()) as { choices: { message: object; finish_reason: string }[] }
+    expect(body.choices[0]).toMatchObject({
+      message: { function_call: called.function_call },
+      finish_reason: 'function_call',
+    })
+    const sent = JSON.parse(vendor.only.body.toString()) as typeof older
+    expect(sent).toMatchObject({ functions: older.functions, function_call: 'auto' })
+    expect(sent.messages[1]).toMatchObject({ function_call: { name: 'weather' } })
+    expect(sent.messages[2]).toEqual(older.messages[2])
+  })
+
+  it.each([
+    ['functions', { functions: older.functions }, /use `tools`/],
+    ['function_call', { function_call: 'auto' }, /use `tool_choice`/],
+    ['messages[1].function_call', { messages: older.messages }, /use `tool_calls`/],
+    ['messages[1].role', { messages: [older.messages[0], older.messages[2]] }, /use `tool` with a `tool_call_id`/],
+  ])('no older %s on another dialect, and says what to use', async (param, body, message) => {
+    const { chat, vendor } = await startTestBff(afterBody(() => plainAnswer()))
+    for (const model of ['anthropic/claude-x', 'gemini/gemini-x']) {
+      const error = await errorOf(await chat({ model, ...body }))
+      expect(error).toMatchObject({ code: 'unsupported_parameter', param })
+      expect(error.message).toMatch(message)
+    }
+    expect(vendor.requests).toHaveLength(0)
+  })
+
   it('VoiceBox’s path, where the vendor is in the path', async () => {
     const { origin, vendor } = await startTestBff(afterBody(() => plainAnswer()))
     for (const path of ['/proxy/openai/chat/completions', '/proxy/second/v1/chat/completions']) {

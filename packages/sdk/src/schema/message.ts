@@ -94,6 +94,10 @@ export const AssistantMessage = z
       .array(ToolCall)
       .optional()
       .describe('Calls the model made. Each needs a `tool` message after this one.'),
+    function_call: z
+      .object({ name: z.string(), arguments: z.string() })
+      .optional()
+      .describe('Deprecated form of `tool_calls`. OpenAI-dialect vendors only, refused elsewhere.'),
     reasoning_content: z
       .string()
       .optional()
@@ -131,8 +135,24 @@ export const ToolMessage = z
   .describe('What a tool answered.')
 export type ToolMessage = z.infer<typeof ToolMessage>
 
+export const FunctionMessage = z
+  .object({
+    role: z.literal('function'),
+    name: z.string().min(1).describe('Name of the function that this answers.'),
+    content: z.string().optional().describe('The result.'),
+  })
+  .describe('Deprecated form of `tool`. OpenAI-dialect vendors only, refused elsewhere.')
+export type FunctionMessage = z.infer<typeof FunctionMessage>
+
 /** One message of a conversation. Unknown fields in it are ignored, since clients echo fields of answers. */
 export const ChatMessage = z
-  .discriminatedUnion('role', [SystemMessage, DeveloperMessage, UserMessage, AssistantMessage, ToolMessage])
+  .discriminatedUnion('role', [
+    SystemMessage,
+    DeveloperMessage,
+    UserMessage,
+    AssistantMessage,
+    ToolMessage,
+    FunctionMessage,
+  ])
   .describe('One message of the conversation.')
 export type ChatMessage = z.infer<typeof ChatMessage>

@@ -124,8 +124,14 @@ export const ChatRequest = z
         'thinkingLevel, or a budget for older models.',
     ),
     web_search_options: z.looseObject({}).optional().describe('OpenAI’s search models only, refused elsewhere.'),
-    functions: z.array(z.unknown()).optional().describe('Deprecated form of `tools`. OpenAI only, refused elsewhere.'),
-    function_call: z.unknown().optional().describe('Deprecated form of `tool_choice`. OpenAI only, refused elsewhere.'),
+    functions: z
+      .array(z.unknown())
+      .optional()
+      .describe('Deprecated form of `tools`. OpenAI-dialect vendors only, refused elsewhere.'),
+    function_call: z
+      .unknown()
+      .optional()
+      .describe('Deprecated form of `tool_choice`. OpenAI-dialect vendors only, refused elsewhere.'),
     ...sampling,
     ...output,
     ...account,

@@ -53,7 +53,7 @@ describe('a chat request', () => {
     ['model', { model: undefined }, 'is missing; send a string.'],
     ['messages', { messages: undefined }, 'is missing; send an array.'],
     ['messages', { messages: [] }, 'at least 1'],
-    ['messages[0].role', { messages: [{ role: 'function', content: 'x' }] }, '"tool"'],
+    ['messages[0].role', { messages: [{ role: 'robot', content: 'x' }] }, '"tool"'],
     ['messages[1].content', { messages: [...messages, { role: 'user' }] }, 'a string or an array'],
     [
       'messages[0].content[1].type',

@@ -34,7 +34,9 @@ export function mapMessages(
       system.push(...contentParts(message.content, `${param}.content`, target))
     } else if (message.role === 'user') say(turns, 'user', contentParts(message.content, `${param}.content`, target))
     else if (message.role === 'assistant') say(turns, 'model', assistantParts(message, param, traits, target))
-    else say(turns, 'result', resultParts(message, names, traits, `${param}.content`, target))
+    // Messages of the older role were refused before.
+    else if (message.role === 'tool')
+      say(turns, 'result', resultParts(message, names, traits, `${param}.content`, target))
   })
   const contents = turns.map(({ kind, parts }) => ({
     role: kind === 'model' ? ('model' as const) : ('user' as const),

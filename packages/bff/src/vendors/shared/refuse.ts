@@ -67,9 +67,24 @@ function matters(value: unknown): boolean {
   return value !== undefined && value !== false
 }
 
+const OLDER = [
+  ['functions', 'tools'],
+  ['function_call', 'tool_choice'],
+] as const
+
 /** Refuses what no other vendor than the one whose schema this is has. */
 export function refuseForeign(request: ChatRequest, target: Target): void {
-  for (const field of ['audio', 'web_search_options', 'functions', 'function_call'] as const) {
+  for (const field of ['audio', 'web_search_options'] as const) {
     if (request[field] !== undefined) throw unsupported(field, target, 'has nothing like it; leave it out.')
   }
+  for (const [field, instead] of OLDER) {
+    if (request[field] !== undefined)
+      throw unsupported(field, target, `takes the newer form alone; use \`${instead}\`.`)
+  }
+  request.messages.forEach((message, at) => {
+    if (message.role === 'function')
+      throw unsupported(`messages[${at}].role`, target, 'takes the newer form alone; use `tool` with a `tool_call_id`.')
+    if (message.role === 'assistant' && message.function_call !== undefined)
+      throw unsupported(`messages[${at}].function_call`, target, 'takes the newer form alone; use `tool_calls`.')
+  })
 }
