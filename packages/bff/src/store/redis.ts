@@ -66,7 +66,9 @@ export function createRedisStore({ address, timeoutMs, procedures, onError }: Re
 
 /** Subscribing ends a connection's use for anything else, so it gets one of its own. */
 function connectSubscriber(client: Client, address: RedisAddress, timeoutMs: number): Client {
-  return client instanceof Redis ? client.duplicate({ enableAutoPipelining: false }) : connect(address, timeoutMs)
+  // ioredis's own way to subscribe anew ends the process where Redis refuses it.
+  const own = { enableAutoPipelining: false, autoResubscribe: false }
+  return client instanceof Redis ? client.duplicate(own) : connect(address, timeoutMs)
 }
 
 function define(client: Client, { name, keyCount, lua }: Procedure): Command {
