@@ -5,8 +5,10 @@ import { NOTHING_MEASURED } from '../../packages/bff/src/limits/meter.ts'
 // Loaded before a BFF, takes limits and ledger out of it: what they cost is the difference.
 const LET_IN: Admission = {
   allowances: [],
+  reservation: undefined,
   admitVendor: async () => {},
   charge: () => {},
+  handOver: () => {},
   settle: () => {},
   release: () => {},
 }
