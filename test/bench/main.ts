@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isBroken, judge } from './budgets.ts'
 import { type Held, holdStreams } from './hold.ts'
+import { benchLink } from './link-cpu/index.ts'
 import { compileNative, type Native } from './native.ts'
 import { HELP, type Options, readOptions } from './options.ts'
 import { startServer, stopAll } from './processes.ts'
@@ -41,6 +42,7 @@ async function bench(options: Options): Promise<number> {
   const verdicts = judge(results, held)
   const parts = [circumstances(), ...results.map(resultTable)]
   if (held.length > 0) parts.push(heldTable(held))
+  if (options.link) parts.push(await benchLink(rig, rig.firstPort + options.targets.length, options.rounds))
   if (options.sdk) parts.push(await benchSdk())
   if (verdicts.length > 0) parts.push(verdictTable(verdicts))
   parts.push(footnotes(options.targets))

@@ -57,6 +57,14 @@ const COUNTERS: typeof GAUGES = {
       [{ result: 'failed' }, connectionFailures],
     ],
   ],
+  link_differences_total: [
+    'Requests sent as their difference from an earlier one, by whether the relay still had that.',
+    ['result'],
+    ({ differences, differenceMisses }) => [
+      [{ result: 'hit' }, differences - differenceMisses],
+      [{ result: 'miss' }, differenceMisses],
+    ],
+  ],
   link_bytes_total: [
     'Bytes of bodies (raw), and of connections with all that is around them (wire).',
     ['direction', 'form'],

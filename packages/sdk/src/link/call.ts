@@ -147,6 +147,7 @@ export class DurableCall {
   async #begin(): Promise<void> {
     await this.#body.prepare(this.#relay)
     this.#id = this.#request.takeover?.id ?? newExchangeId(this.#body.affinity)
+    if (this.#body.isDifference) this.#relay.meter.counters.differences++
     await this.#run()
   }
 
@@ -306,6 +307,7 @@ export class DurableCall {
       return
     }
     if (this.#body.isDifference && !this.#isClaimed && !wasReached && MISSES.has(code)) {
+      this.#relay.meter.counters.differenceMisses++
       await this.#body.missed()
       this.#isWanted = this.#isDoubtful
       return

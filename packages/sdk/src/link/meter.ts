@@ -21,6 +21,9 @@ export interface RelayCounters {
   resumedBytes: number
   /** Requests that went from here to another relay, because the vendor had certainly not seen them. */
   failovers: number
+  /** Requests that crossed as their difference from an earlier body, and those whose relay no longer had that. */
+  differences: number
+  differenceMisses: number
   /** Bytes of bodies as callers and vendors wrote them. */
   rawBytesUp: number
   rawBytesDown: number
@@ -42,6 +45,8 @@ const NOTHING: RelayCounters = {
   stalls: 0,
   resumedBytes: 0,
   failovers: 0,
+  differences: 0,
+  differenceMisses: 0,
   rawBytesUp: 0,
   rawBytesDown: 0,
   wireBytesUp: 0,
