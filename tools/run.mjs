@@ -51,6 +51,7 @@ const TASKS = {
   build: { steps: [tool('tsc', '--build', 'packages/sdk', 'packages/kit', 'packages/relay', 'packages/bff')] },
   check: { steps: [task('lint'), task('types'), task('test')] },
   bench: { system: ['nginx', 'redis-server', 'wrk', 'gcc'], steps: [ts('test/bench/main.ts')] },
+  'bench:link': { system: ['ip', 'nginx', 'gcc'], steps: [ts('test/bench/link/main.ts')] },
 }
 
 async function runTask(name, args) {

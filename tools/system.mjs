@@ -19,6 +19,7 @@ const PROGRAMS = {
   'prometheus-redis-exporter': { package: 'prometheus-redis-exporter', why: 'tests of alerts and dashboards' },
   'prometheus-nginx-exporter': { package: 'prometheus-nginx-exporter', why: 'tests of alerts and dashboards' },
   'prometheus-blackbox-exporter': { package: 'prometheus-blackbox-exporter', why: 'tests of alerts and dashboards' },
+  ip: { package: 'iproute2', why: 'the emulated line of the link’s benchmark' },
   wrk: { package: 'wrk', why: 'benchmarks' },
   gcc: { package: 'gcc libc6-dev', why: 'the benchmark’s mock vendor' },
 }

@@ -24,6 +24,8 @@ export interface LineOptions {
 export class Line {
   /** The fate of the connection with this number; undefined: it lives. */
   fate: (connection: number) => Fate | undefined = () => undefined
+  /** One-way delay in ms, for what arrives from now on. */
+  delayMs: number
   /** While set, every connection is one that goes nowhere. */
   isBlackholed = false
   /** Connections so far, and those that were cut. */
@@ -45,6 +47,7 @@ export class Line {
   private constructor(target: number, options: LineOptions) {
     this.target = target
     this.#options = options
+    this.delayMs = options.delayMs ?? 0
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => this.#join(near))
   }
 
@@ -98,17 +101,21 @@ export class Line {
     cut: () => void,
     isDead: () => boolean,
   ): void {
-    const { delayMs = 0, bytesPerMs } = this.#options
+    const { bytesPerMs } = this.#options
     let left = limit ?? Number.POSITIVE_INFINITY
     let clearAt = 0
+    let arrivesAt = 0
     const later = (bytes: number, task: () => void): void => {
-      if (delayMs === 0 && bytesPerMs === undefined) {
+      const now = performance.now()
+      if (this.delayMs === 0 && bytesPerMs === undefined && arrivesAt <= now) {
         task()
         return
       }
       const rate = direction === 'down' ? bytesPerMs : undefined
-      clearAt = Math.max(clearAt, performance.now()) + (rate === undefined ? 0 : bytes / rate)
-      setTimeout(task, clearAt + delayMs - performance.now())
+      // Never before what came earlier, though the delay may have become shorter since.
+      clearAt = Math.max(clearAt, now) + (rate === undefined ? 0 : bytes / rate)
+      arrivesAt = Math.max(arrivesAt, clearAt + this.delayMs)
+      setTimeout(task, arrivesAt - now)
     }
     from.on('data', (bytes: Buffer) => {
       if (isDead()) return

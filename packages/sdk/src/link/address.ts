@@ -17,6 +17,8 @@ const LONGEST_REST_MS = 15_000
 /** How often connections are looked after, and how long one may be idle before it is asked for a sign of life. */
 const TEND_EVERY_MS = 5000
 const IDLE_MS = 15_000
+/** Requests of this last time tell how many will come in the next. */
+const DEMAND_MS = 1000
 /** Most idle connections that are kept warm for the next peak. */
 const MOST_WARM = 32
 
@@ -43,7 +45,10 @@ export class Address {
   #spare = 0
   #peak = 0
   #busy = 0
-  #isOpening = false
+  /** Connections that are being opened ahead. */
+  #opening = 0
+  /** When the last requests began, at most as many as are kept warm. */
+  #starts: number[] = []
   #isClosed = false
 
   constructor(options: AddressOptions) {
@@ -89,6 +94,8 @@ export class Address {
   use(): () => void {
     this.#busy++
     this.#peak = Math.max(this.#peak, this.#busy)
+    this.#starts.push(performance.now())
+    if (this.#starts.length > MOST_WARM) this.#starts.shift()
     // After the request has taken its connection.
     setImmediate(() => this.#openAhead())
     return () => {
@@ -106,12 +113,19 @@ export class Address {
     this.#change('suspect')
   }
 
-  /** It did not do what it should: it gets nothing new until it has rested and answered a probe. */
-  failed(): void {
+  /**
+   * It did not do what it should: it gets nothing new until it has rested and answered a probe.
+   *
+   * @param connections those that failed: what is said of former ones is no news.
+   */
+  failed(connections = this.#connections): void {
+    if (connections !== this.#connections || this.#isClosed) return
+    this.#renew()
+    // Requests that ask it again while it is down tell nothing new.
+    if (this.#state === 'down') return
     this.#failures++
     const restMs = this.#failures < 2 ? 0 : FIRST_REST_MS * 2 ** Math.min(this.#failures - 2, 10)
     this.#restsUntil = performance.now() + Math.min(restMs, LONGEST_REST_MS)
-    this.#renew()
     this.#change('down')
   }
 
@@ -124,7 +138,6 @@ export class Address {
 
   /** Leaves its connections to those who use them. Idle ones may be as dead as the one that failed. */
   #renew(): void {
-    if (this.#isClosed) return
     const former = this.#connections
     this.#connections = new Connections(this.url.origin, this.#connector)
     void former.close().catch(() => {})
@@ -144,12 +157,9 @@ export class Address {
   }
 
   async #ask(): Promise<void> {
-    const connections = this.#connections
-    const isReady = await this.#probe((...asked) => connections.dispatchOnNew(...asked))
+    const isReady = await this.#probe((...asked) => this.#connections.dispatchOnNew(...asked))
     if (this.#isClosed) return
-    const isRested = performance.now() >= this.#restsUntil
-    // Another failure since then has made the answer an old one.
-    if (!isReady || !isRested || connections !== this.#connections) {
+    if (!isReady || performance.now() < this.#restsUntil) {
       if (!isReady) this.#state = 'down'
       this.#options.onChange()
       this.#askLater(PROBE_EVERY_MS)
@@ -181,20 +191,23 @@ export class Address {
       return true
     }
     void this.#probe(send).then((isReady) => {
-      if (wasSent && !isReady && connections === this.#connections) this.failed()
+      if (wasSent && !isReady) this.failed(connections)
     })
   }
 
+  /** As many as are spare, or as began in the last second: a new one takes two round trips until it is of use. */
   #openAhead(): void {
-    if (this.#isClosed || this.#isOpening || this.#state === 'down') return
-    const missing = this.#spare - this.#connections.free
-    if (missing <= 0) return
-    this.#isOpening = true
+    if (this.#isClosed || this.#spare === 0 || this.#state === 'down') return
+    const since = performance.now() - DEMAND_MS
+    const wanted = Math.max(this.#spare, this.#starts.filter((at) => at > since).length)
+    for (let missing = wanted - this.#connections.free - this.#opening; missing > 0; missing--) void this.#openOne()
+  }
+
+  async #openOne(): Promise<void> {
     const connections = this.#connections
-    const probes = Array.from({ length: missing }, () => this.#probe((...asked) => connections.dispatchOnNew(...asked)))
-    void Promise.all(probes).then((results) => {
-      this.#isOpening = false
-      if (results.includes(false) && connections === this.#connections && !this.#isClosed) this.failed()
-    })
+    this.#opening++
+    const isReady = await this.#probe((...asked) => connections.dispatchOnNew(...asked))
+    this.#opening--
+    if (!isReady) this.failed(connections)
   }
 }

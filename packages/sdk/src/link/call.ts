@@ -7,6 +7,7 @@ import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreacha
 import { ByteQueue } from './byte-queue.ts'
 import { endExchange, ownerHeaders } from './cancel.ts'
 import { Carrier, type CarrierEnd } from './carrier.ts'
+import type { Connections } from './connections.ts'
 import type { Conversations } from './conversations.ts'
 import { newExchangeId } from './exchange-id.ts'
 import type { LinkSettings } from './options.ts'
@@ -79,8 +80,9 @@ export class DurableCall {
   #reject: (reason: unknown) => void = () => {}
   readonly #startedAt = performance.now()
   #relay: Relay
-  /** Where the last carrier went. */
+  /** Where the last carrier went, and over which of its connections. */
   #address: Address | undefined
+  #connections: Connections | undefined
   /** Where it broke. */
   #brokenAddress: Address | undefined
   /** Addresses of this relay that could not be connected. */
@@ -191,7 +193,9 @@ export class DurableCall {
     const address = relay.address(this.#brokenAddress)
     const over = address.use()
     const vainBefore = this.#vain - 1
+    const { dispatcher } = address
     this.#address = address
+    this.#connections = dispatcher
     this.#carriers++
     this.#wasSilent = false
     relay.meter.counters.carriers++
@@ -212,7 +216,7 @@ export class DurableCall {
       }
       this.#silence = silence
       if (this.#isPaused) silence.pause()
-      this.#carrier = new Carrier(address.dispatcher, request, {
+      this.#carrier = new Carrier(dispatcher, request, {
         onSent: () => {
           sentAt = performance.now()
           this.#wasSent = true
@@ -381,7 +385,7 @@ export class DurableCall {
     }
     if (wasSent) this.#isDoubtful = true
     this.#brokenAddress = this.#address
-    if (this.#vain > 0) this.#address?.failed()
+    if (this.#vain > 0) this.#address?.failed(this.#connections)
     else if (this.#address !== undefined) this.#relay.broke(this.#address)
     if (!this.#isClaimed && !this.#isDoubtful) {
       // Its other addresses first: there is one for each of them, however often they come and go.

@@ -34,10 +34,11 @@ export async function endExchange(
   let address = relay.address()
   for (const pauseMs of PAUSES_MS.slice(0, tries)) {
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false })
+    const { dispatcher } = address
     try {
       return await tryToEnd(address, id, headers)
     } catch {
-      address.failed()
+      address.failed(dispatcher)
       address = relay.address(address)
     }
   }
