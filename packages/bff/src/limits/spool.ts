@@ -16,6 +16,8 @@ export class Spool {
   readonly #folder: string
   readonly #file: string
   readonly #waiting: Settlement[] = []
+  /** Lines that no write has taken along yet. */
+  #unwritten: string[] = []
   #writing: Promise<void> = Promise.resolve()
 
   constructor(folder: string) {
@@ -31,7 +33,8 @@ export class Spool {
   async add(settlement: Settlement): Promise<boolean> {
     if (this.#waiting.length >= MAX_ENTRIES) return false
     this.#waiting.push(settlement)
-    await this.#write(() => appendFile(this.#file, `${JSON.stringify(settlement)}\n`, { mode: 0o600 }))
+    this.#unwritten.push(`${JSON.stringify(settlement)}\n`)
+    await this.#write(() => this.#append())
     return true
   }
 
@@ -75,8 +78,17 @@ export class Spool {
     await rm(own, { force: true })
   }
 
+  /** All lines that came while the write before was under way go in one. */
+  async #append(): Promise<void> {
+    const lines = this.#unwritten.join('')
+    this.#unwritten = []
+    if (lines !== '') await appendFile(this.#file, lines, { mode: 0o600 })
+  }
+
   #rewrite(): Promise<void> {
     return this.#write(async () => {
+      // What waits is written here; what does not any more is done.
+      this.#unwritten = []
       if (this.#waiting.length === 0) return rm(this.#file, { force: true })
       const lines = this.#waiting.map((settlement) => `${JSON.stringify(settlement)}\n`)
       await writeFile(`${this.#file}.new`, lines.join(''), { mode: 0o600 })
