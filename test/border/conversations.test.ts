@@ -152,6 +152,29 @@ describe('a relay that has lost the last turn', () => {
     }
     expect(sizes[0]).toBeGreaterThan(0.3)
     expect(sizes[1]).toBeLessThan(0.1)
+    expect(rig.link.stats()[0]).toMatchObject({ differences: 2, differenceMisses: 1 })
+  })
+})
+
+describe('where one end', () => {
+  const nothing = { requests: false, differences: false, answers: false }
+  test.each([
+    ['compresses nothing', { LINK_COMPRESSION: 'none' }, {}],
+    ['asks for nothing', {}, { compression: nothing }],
+    ['keeps no bodies', { LINK_COMPRESSION: 'requests,answers' }, {}],
+    ['builds on no bodies', {}, { compression: { differences: false } }],
+  ])('%s, turns and answers arrive whole all the same', async (_, env, options) => {
+    const rig = await startBorder({}, env, options)
+    for (const turns of [10, 11]) {
+      rig.vendor.clear()
+      const body = turnOf(turns, 1000)
+      const before = rig.line.bytes.up
+      expect((await say(rig.link, body)).body.equals(wholeBody(dialect, true))).toBe(true)
+      expect(rig.vendor.only.body.equals(body)).toBe(true)
+      expect((rig.line.bytes.up - before) / body.length).toBeGreaterThan(0.3)
+    }
+    expect(rig.link.stats()[0]).toMatchObject({ differences: 0, differenceMisses: 0 })
+    await rig.stop()
   })
 })
 
