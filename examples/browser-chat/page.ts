@@ -7,13 +7,19 @@ const question = element<HTMLInputElement>('question')
 const stop = element<HTMLButtonElement>('stop')
 const status = element('status')
 
-/** Where the BFF is, and who we are to it; this page's own server knows. */
-const session = async (): Promise<{ baseURL: string; key: string; model: string }> => (await fetch('/session')).json()
-const { baseURL, model } = await session()
+/** Where the BFF is, and a token for who sits here, from this page's own server. */
+const session = async (): Promise<{ baseURL: string; token: string; model: string }> => (await fetch('/session')).json()
+const first = await session()
+const { baseURL, model } = first
+let { token } = first
+// Half of a token's life: the one in use is always fresh.
+setInterval(async () => {
+  token = (await session()).token
+}, 150_000)
 const ferry = createFerry({
   baseURL,
-  // Asked before every attempt, so that a token that has run out is replaced.
-  apiKey: async () => (await session()).key,
+  // Asked before every attempt.
+  apiKey: () => token,
   hooks: {
     afterResponse: ({ headers }) => {
       const left = headers.get('x-ratelimit-remaining-requests')
@@ -31,6 +37,8 @@ element<HTMLFormElement>('ask').addEventListener('submit', (event) => {
   show('user', content)
   void answer()
 })
+
+element<HTMLButtonElement>('send').disabled = false
 
 async function answer(): Promise<void> {
   const line = show('assistant', '')

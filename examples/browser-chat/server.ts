@@ -1,12 +1,16 @@
 // The page's own server, on loopback. The BFF must allow its origin: CORS_ORIGINS=http://127.0.0.1:5173 npm start
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { createFerry } from '@llm-ferry/sdk'
 import { rolldown } from 'rolldown'
 
 const { FERRY_URL = 'http://127.0.0.1:8080', FERRY_KEY = '', MODEL = 'anthropic/claude-haiku-4-5' } = process.env
 const { PAGE_PORT = '5173' } = process.env
+/** The key stays here; pages get tokens. */
+const ferry = createFerry({ baseURL: FERRY_URL, apiKey: FERRY_KEY })
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
 const FILES: Readonly<Record<string, { type: string; body: string }>> = {
@@ -25,13 +29,35 @@ async function bundle(input: string): Promise<string> {
   return output[0].code
 }
 
+/** Who sits before the browser. In production: who is logged in. Here: whoever has the cookie. */
+function userOf({ headers }: IncomingMessage): string {
+  return /(?:^|; )user=(visitor-[\w-]+)/.exec(headers.cookie ?? '')?.[1] ?? `visitor-${randomUUID()}`
+}
+
+/** A token for this one user and this one model, for five minutes: all that a stranger could do with it. */
+async function giveSession(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const user = userOf(request)
+  const { token } = await ferry.sessionTokens.create({
+    user,
+    expires_in: 300,
+    models: [MODEL],
+    limits: { requests_per_minute: 20 },
+  })
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'set-cookie': `user=${user}; HttpOnly; SameSite=Strict; Path=/session`,
+  })
+  response.end(JSON.stringify({ baseURL: FERRY_URL, token, model: MODEL }))
+}
+
 const server = createServer((request, response) => {
   const { url = '/' } = request
-  // Only because this server is on loopback and its user is you: a key for everybody's browser would be everybody's.
-  // In production this route checks who is logged in and gives a short-lived token for that one user.
   if (url === '/session') {
-    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    response.end(JSON.stringify({ baseURL: FERRY_URL, key: FERRY_KEY, model: MODEL }))
+    giveSession(request, response).catch((error: unknown) => {
+      console.error(error)
+      response.writeHead(502).end()
+    })
     return
   }
   const file = FILES[url]

@@ -62,10 +62,23 @@ describe('browser-chat against npm start', () => {
     })
   })
 
-  it('holds no key in what it serves', async () => {
+  it('holds no key in what it serves, but tokens that can do little', async () => {
     await withPage(started.env, pagePort, async () => {
-      for (const path of ['/', '/page.js'])
+      for (const path of ['/', '/page.js', '/session'])
         expect(await (await fetch(address + path)).text()).not.toContain(started.env.FERRY_KEY)
+      const session = await (await fetch(`${address}/session`)).json()
+      const { baseURL, token } = session as { baseURL: string; token: string }
+      const post = (path: string, body: object): Promise<Response> =>
+        fetch(baseURL + path, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      const messages = [{ role: 'user', content: '你好' }]
+      expect((await post('/v1/chat/completions', { model: 'openai/any-model', messages })).status).toBe(200)
+      expect((await post('/v1/chat/completions', { model: 'anthropic/another', messages })).status).toBe(403)
+      expect((await post('/v1/session-tokens', { user: 'eve' })).status).toBe(403)
+      expect((await post('/proxy/openai/v1/chat/completions', { model: 'any-model', messages })).status).toBe(403)
     })
   })
 })

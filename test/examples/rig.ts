@@ -7,6 +7,7 @@ import { afterBody, chunk, type Script, ScriptedVendor, type Step } from '../tes
 import { RELAY_TOKEN, relayEnv, type Service, startBff, startRelay } from '../testkit/services.ts'
 
 const BFF_KEY = 'bff-key-of-app-0123456789'
+const SESSION_SECRET = 'session-secret-0123456789abcdef'
 
 /** What an example is told: where things are, and the keys to them. */
 export type ExampleEnv = Readonly<Record<'FERRY_URL' | 'FERRY_KEY' | 'RELAY_URL' | 'RELAY_TOKEN', string>>
@@ -58,7 +59,10 @@ export function scriptedChain(more: Record<string, string> = {}): Chain {
   beforeAll(async () => {
     vendor = await ScriptedVendor.start()
     const relay = await startRelay(relayEnv(vendor.origin))
-    services = [relay, await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: relay.origin, RELAY_TOKEN, ...more })]
+    services = [
+      relay,
+      await startBff({ BFF_KEYS: `app:${BFF_KEY}`, SESSION_SECRET, RELAY_URLS: relay.origin, RELAY_TOKEN, ...more }),
+    ]
   }, 60_000)
   beforeEach(() => vendor?.clear())
   afterAll(async () => {

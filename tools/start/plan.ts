@@ -83,6 +83,7 @@ export function planStart(env: NodeJS.ProcessEnv, dotenv = '.env'): StartPlan {
       ...withoutRelaysOwn(common(env)),
       ...(BFF_KEYS ? {} : { BFF_KEYS: `start:${bffKey}` }),
       ...(isSet(env, 'RELAY_TOKEN') ? {} : { RELAY_TOKEN: relayToken }),
+      ...(isSet(env, 'SESSION_SECRET') ? {} : { SESSION_SECRET: randomBytes(32).toString('hex') }),
       ...overrides(env, 'BFF'),
       PORT: String(bffPort),
     }),
