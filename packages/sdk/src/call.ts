@@ -19,6 +19,10 @@ export interface Target {
   readonly accept?: 'application/json' | 'text/event-stream'
 }
 
+/** How often a call comes back for its answer, and the first pause before it does, in ms. */
+const MOST_REATTACHED = 100
+const FIRST_PAUSE_MS = 100
+
 /** One call: its attempts, its deadline, and its end. ky runs the attempts; what is sent and when to repeat is here. */
 export class Call {
   readonly options: CallSettings
@@ -31,6 +35,7 @@ export class Call {
   readonly #controller = new AbortController()
   readonly #startedAt = performance.now()
   #attempts = 0
+  #reattached = 0
   #deadline: ReturnType<typeof setTimeout> | undefined
   #over = false
 
@@ -40,7 +45,7 @@ export class Call {
     this.#target = target
     this.#url = settings.root + target.path
     this.#body = target.body === undefined ? undefined : JSON.stringify(target.body)
-    this.#key = target.method === 'POST' ? (options.idempotencyKey ?? crypto.randomUUID()) : undefined
+    this.#key = target.method === 'POST' ? (options.idempotencyKey ?? settings.newKey()) : undefined
     this.#signal = options.signal
     if (options.signal?.aborted) this.#controller.abort(options.signal.reason)
     else options.signal?.addEventListener('abort', this.#onAbort)
@@ -66,14 +71,39 @@ export class Call {
   async json(): Promise<{ readonly value: unknown; readonly meta: CallMeta }> {
     let response: KyResponse | undefined
     try {
-      const pending = this.#start()
-      response = await pending
-      const value: unknown = parse(await pending.text(), response)
+      response = await this.#start()
+      let text = await this.#text(response)
+      while (text === undefined) {
+        response = await this.reattach()
+        text = await this.#text(response)
+      }
+      const value: unknown = parse(text, response)
       const meta = readMeta(response.headers, this.retries)
       this.finish(meta)
       return { value, meta }
     } catch (error) {
       throw this.fail(error, response)
+    }
+  }
+
+  /** Whether {@link Call.reattach} gets the answer that this one is, and no second one. */
+  canReattach({ headers }: Response): boolean {
+    return this.#key !== undefined && headers.has(HEADERS.idempotency) && this.#reattached < MOST_REATTACHED
+  }
+
+  /** Asks for the same answer again, from its first byte, after the line to it was lost. By its key the server knows it. */
+  async reattach(): Promise<Response> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+      this.#reattached++
+      try {
+        const response = await this.#attempt(this.#controller.signal)
+        if (response.ok) return response
+        throw answeredError(response.status, response.headers, await response.json().catch(() => undefined))
+      } catch (error) {
+        const isLine = FerryError.is(error) && error.code === 'upstream_unreachable' && !this.#over
+        if (!isLine || this.#reattached >= MOST_REATTACHED) throw error
+        await sleep(pauseMs, this.#controller.signal)
+      }
     }
   }
 
@@ -120,7 +150,7 @@ export class Call {
       method: this.#target.method,
       redirect: 'manual',
       timeout: this.options.attemptTimeoutMs ?? false,
-      fetch: (request) => this.#attempt(request instanceof Request ? request : new Request(request)),
+      fetch: (request) => this.#attempt((request instanceof Request ? request : new Request(request)).signal),
       retry: {
         limit: this.options.maxRetries,
         methods: ['get', 'post'],
@@ -146,11 +176,11 @@ export class Call {
 
   // ky gets no body, which it would tee for retries, and neither headers nor signal, whose copies cost more than all else
   // here; its `afterResponse` hook, which tees the answer, is not used.
-  async #attempt(request: Request): Promise<Response> {
+  async #attempt(own: AbortSignal): Promise<Response> {
     const { method } = this.#target
     const headers = this.#headers()
     const whole = this.#controller.signal
-    const signal = this.options.attemptTimeoutMs === undefined ? whole : AbortSignal.any([whole, request.signal])
+    const signal = this.options.attemptTimeoutMs === undefined ? whole : AbortSignal.any([whole, own])
     const about = { method, url: this.#url, attempt: ++this.#attempts, headers }
     if (!headers.has('authorization')) headers.set('authorization', `Bearer ${await this.#settings.apiKey()}`)
     if (this.options.timeoutMs !== undefined) headers.set(HEADERS.timeoutMs, String(Math.ceil(this.remainingMs)))
@@ -158,6 +188,7 @@ export class Call {
     const startedAt = performance.now()
     const response = await this.#fetch({ method, headers, signal, redirect: 'manual', body: this.#body ?? null })
     const { status } = response
+    if (response.headers.has(HEADERS.idempotency)) this.#settings.server.isIdempotent = true
     const durationMs = performance.now() - startedAt
     await this.#settings.hooks.afterResponse?.({ ...about, status, headers: response.headers, durationMs })
     return response
@@ -174,13 +205,28 @@ export class Call {
   async #shouldRetry(cause: Error, retry: number): Promise<boolean> {
     const error = this.#explain(cause)
     if (this.#signal?.aborted || !FerryError.is(error)) return false
-    const told = isHTTPError(cause) ? toldToRetry(cause.response.headers) : undefined
+    const told = isHTTPError(cause) ? toldToRetry(cause.response.headers) : this.#isSafe(error) || undefined
     const pauseMs = retryPause({ error, told, retry, remainingMs: this.remainingMs })
     if (pauseMs === undefined) return false
     const { method } = this.#target
     await this.#settings.hooks.beforeRetry?.({ method, url: this.#url, attempt: this.#attempts, error, pauseMs })
     await sleep(pauseMs, this.#controller.signal)
     return true
+  }
+
+  /** Whether a request that may have arrived can be sent again: the server is known to take it for the same by its key. */
+  #isSafe({ code }: FerryError): boolean {
+    return code === 'upstream_unreachable' && this.#key !== undefined && this.#settings.server.isIdempotent
+  }
+
+  /** The body; undefined when its line was lost and the same answer can be had again. */
+  async #text(response: Response): Promise<string | undefined> {
+    try {
+      return await response.text()
+    } catch (error) {
+      if (!this.#controller.signal.aborted && this.canReattach(response)) return undefined
+      throw error
+    }
   }
 
   #explain(error: unknown, response?: Response): unknown {

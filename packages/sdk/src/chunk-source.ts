@@ -14,6 +14,10 @@ export interface StreamOrigin {
   /** Time left for the first event, in ms. */
   readonly remainingMs: number
   readonly options: { readonly idleTimeoutMs: number }
+  /** Whether {@link StreamOrigin.reattach} gets the same answer. Absent: never. */
+  canReattach?(response: Response): boolean
+  /** The same answer again, from its beginning. */
+  reattach?(): Promise<Response>
   finish(meta: CallMeta): void
   cancel(reason?: unknown): void
   fail(error: unknown, response?: Response): unknown
@@ -39,6 +43,9 @@ export class ChunkSource {
   #silent: FerryError | undefined
   #failed: { readonly reason: unknown } | undefined
   #over = false
+  /** Events read so far, and those that come a second time. */
+  #taken = 0
+  #skips = 0
 
   constructor(origin: StreamOrigin) {
     this.#origin = origin
@@ -53,10 +60,11 @@ export class ChunkSource {
   async read(): Promise<ChunkBatch | undefined> {
     if (this.#failed) throw this.#failed.reason
     try {
-      this.#reader ??= new EventReader(await this.#open())
+      this.#reader ??= new EventReader(await this.#open(this.#origin.open()))
       while (!this.#over) {
         const batch = await this.#readBatch(this.#reader)
-        if (batch.length > 0) return batch
+        if (batch && batch.length > 0) return batch
+        if (!batch) this.#reader = await this.#reattach()
       }
       return undefined
     } catch (error) {
@@ -73,20 +81,48 @@ export class ChunkSource {
     this.#reader?.close()
   }
 
-  async #open(): Promise<ReadableStream<Uint8Array>> {
-    this.#response = await this.#origin.open()
+  async #open(opening: Promise<Response>): Promise<ReadableStream<Uint8Array>> {
+    this.#response = await opening
     const { body, headers } = this.#response
     if (body && headers.get('content-type')?.includes('text/event-stream')) return body
     throw this.#error('upstream_invalid', 'The answer is not an event stream; is `baseURL` right?')
   }
 
-  async #readBatch(reader: EventReader): Promise<ChunkBatch> {
+  /** The stream from its beginning, over another connection; what was read before is passed over. */
+  async #reattach(): Promise<EventReader> {
+    this.#reader?.close()
+    this.#skips = this.#taken
+    return new EventReader(await this.#open((this.#origin.reattach as () => Promise<Response>)()))
+  }
+
+  /** The next events; undefined when the line was lost and the same answer can be had again. */
+  async #events(reader: EventReader): Promise<readonly { readonly data: string }[] | undefined> {
     const { remainingMs, options } = this.#origin
     const allowedMs = this.#meta ? options.idleTimeoutMs : Math.max(1, remainingMs)
-    const events = await this.#watchdog.within(allowedMs, reader.read())
-    if (!events) throw this.#silent ?? this.#truncated()
+    let lost: unknown
+    try {
+      const events = await this.#watchdog.within(allowedMs, reader.read())
+      if (events) return events
+      lost = this.#truncated()
+    } catch (error) {
+      if (FerryError.is(error)) throw error
+      lost = error
+    }
+    const canReattach = this.#response && this.#origin.canReattach?.(this.#response)
+    if (this.#silent || this.#over || !canReattach) throw this.#silent ?? lost
+    return undefined
+  }
+
+  async #readBatch(reader: EventReader): Promise<ChunkBatch | undefined> {
+    const events = await this.#events(reader)
+    if (!events) return undefined
     const batch: { json: string; chunk: ChatChunk }[] = []
     for (const { data } of events) {
+      if (this.#skips > 0) {
+        this.#skips--
+        continue
+      }
+      this.#taken++
       if (data === '[DONE]') {
         this.#finish(reader)
         break

@@ -45,6 +45,11 @@ export interface FerryOptions extends SharedOptions {
   readonly apiKey: string | (() => string | Promise<string>) | undefined
   /** Replaces the platform's `fetch`. */
   readonly fetch?: Fetch | undefined
+  /**
+   * Whether calls get an Idempotency-Key by themselves, so that a broken line costs neither text nor a second bill. Default
+   * true. `false`: a call has one only where it names one itself, and closing its connection ends it.
+   */
+  readonly idempotency?: boolean | undefined
   /** Called on the way of every call. */
   readonly hooks?: FerryHooks | undefined
 }
@@ -69,6 +74,10 @@ export interface Settings {
   readonly fetch: Fetch
   readonly hooks: FerryHooks
   readonly shared: SharedOptions
+  /** A key for a call that names none. */
+  readonly newKey: () => string | undefined
+  /** What the server has shown of itself. */
+  readonly server: { isIdempotent: boolean }
 }
 
 /** Options of a call, checked and with the client's and the defaults in. */
@@ -94,7 +103,7 @@ const DEFAULT_RETRIES = 2
 const MAX_MS = 2_147_483_647
 
 export function clientSettings(options: FerryOptions): Settings {
-  const { baseURL, apiKey, fetch: custom, hooks = {}, ...shared } = options
+  const { baseURL, apiKey, fetch: custom, hooks = {}, idempotency = true, ...shared } = options
   callSettings(shared, {})
   return {
     root: serverRoot(baseURL),
@@ -103,6 +112,8 @@ export function clientSettings(options: FerryOptions): Settings {
     fetch: custom ?? ((url, init) => globalThis.fetch(url, init)),
     hooks,
     shared,
+    newKey: () => (idempotency ? crypto.randomUUID() : undefined),
+    server: { isIdempotent: false },
   }
 }
 
