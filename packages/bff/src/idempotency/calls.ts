@@ -66,6 +66,8 @@ export class Calls implements CallKeeper {
   readonly #shards = new Map<KeyedCall, string>()
   readonly #timer: NodeJS.Timeout
   readonly #process = randomUUID()
+  /** Nobody comes back any more. */
+  readonly #closing = new AbortController()
   #claims = 0
   #rounds = 0
   #held = 0
@@ -159,6 +161,7 @@ export class Calls implements CallKeeper {
 
   /** Waits until no call is left. */
   async close(): Promise<void> {
+    this.#closing.abort()
     while (this.#running.size > 0) await sleep(20)
     clearInterval(this.#timer)
   }
@@ -248,7 +251,8 @@ export class Calls implements CallKeeper {
 
   /** An answer that is not stored can be had from here, or from its relay, for a short while. */
   async #linger(call: KeyedCall): Promise<void> {
-    await sleep(this.#options.detachGraceMs, undefined, { ref: false })
+    const { signal } = this.#closing
+    await sleep(this.#options.detachGraceMs, undefined, { ref: false, signal }).catch(() => {})
     await this.#end(call, 'lost')
   }
 
