@@ -17,8 +17,10 @@ const ts = (file, ...args) => ({ kind: 'ts', file, args })
 const tool = (name, ...args) => ({ kind: 'bin', name, args })
 const task = (name) => ({ kind: 'task', name })
 
-/** What the alerts and dashboards are tested with. */
-const MONITORED_WITH = [
+/** What deploy's monitoring and scripts are tested with. */
+const OPERATED_WITH = [
+  'shellcheck',
+  'gpg',
   'prometheus',
   'prometheus-alertmanager',
   ...['node', 'redis', 'nginx', 'blackbox'].map((name) => `prometheus-${name}-exporter`),
@@ -33,7 +35,7 @@ const TESTED_WITH = [
   'python3',
   'chromium',
   'espeak-ng',
-  ...MONITORED_WITH,
+  ...OPERATED_WITH,
 ]
 
 const TASKS = {

@@ -13,6 +13,8 @@ const PROGRAMS = {
   python3: { package: 'python3 python3-venv', why: 'the Python example' },
   chromium: { package: 'chromium fonts-noto-cjk', why: 'tests in a browser' },
   'espeak-ng': { package: 'espeak-ng', why: 'the voice example’s speech' },
+  shellcheck: { package: 'shellcheck', why: 'checks of the scripts in deploy' },
+  gpg: { package: 'gnupg', why: 'tests of backups' },
   prometheus: { package: 'prometheus', why: 'tests of alerts and dashboards' },
   'prometheus-alertmanager': { package: 'prometheus-alertmanager', why: 'tests of alerts' },
   'prometheus-node-exporter': { package: 'prometheus-node-exporter', why: 'tests of alerts and dashboards' },
