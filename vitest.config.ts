@@ -16,7 +16,7 @@ const suite = (name: string, include: string[], testTimeout = 10_000) => ({
   },
 })
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   ...source,
   test: {
     // vitest leaves one core free; on two cores that is half of them, while most tests wait for sockets.
@@ -30,7 +30,9 @@ export default defineConfig({
       suite('packages', ['test/packages/**/*.test.ts', 'test/browser/**/*.test.ts'], 60_000),
       suite('border', ['test/border/**/*.test.ts'], 120_000),
       suite('limits', ['test/limits/**/*.test.ts'], 60_000),
-      suite('deploy', ['test/deploy/**/*.test.ts'], 60_000),
+      suite('deploy', ['test/deploy/*.test.ts'], 60_000),
+      // Needs root and minutes: `npm run test:deploy` alone.
+      ...(mode === 'docker' ? [suite('stacks', ['test/deploy/docker/*.test.ts'])] : []),
       suite('operations', ['test/operations/**/*.test.ts'], 60_000),
       suite('relay', ['test/relay/**/*.test.ts', 'test/soak/**/*.test.ts'], 60_000),
     ],
@@ -41,4 +43,4 @@ export default defineConfig({
       reporter: ['text-summary'],
     },
   },
-})
+}))

@@ -32,9 +32,9 @@ export class RawClient {
   #wake: () => void = () => {}
 
   /** @param method what is asked with, since answers to HEAD have no body. */
-  static async connect(port: number, { method = 'GET', ca = '' } = {}): Promise<RawClient> {
+  static async connect(port: number, { method = 'GET', ca = '', servername = 'localhost' } = {}): Promise<RawClient> {
     const socket = ca
-      ? connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca })
+      ? connectTls({ port, host: '127.0.0.1', servername, ca })
       : connectTcp({ port, host: '127.0.0.1', noDelay: true })
     await new Promise<void>((resolve, reject) => {
       socket.once(ca ? 'secureConnect' : 'connect', resolve)

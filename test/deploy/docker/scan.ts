@@ -1,0 +1,44 @@
+import { execFileSync } from 'node:child_process'
+
+const NAMESPACE = 'ferry-scan'
+const [HERE, THERE] = ['10.213.77.1', '10.213.77.2']
+
+const ip = (...args: string[]): unknown => execFileSync('ip', args, { stdio: 'pipe' })
+
+/** A second machine, as far as the network goes: a namespace that reaches this one over a cable. */
+export function openOutside(): {
+  openPorts(): readonly number[]
+  canReach(address: string, port: number): boolean
+  close(): void
+} {
+  ip('netns', 'add', NAMESPACE)
+  ip('link', 'add', 'ferry-scan0', 'type', 'veth', 'peer', 'name', 'ferry-scan1', 'netns', NAMESPACE)
+  ip('addr', 'add', `${HERE}/24`, 'dev', 'ferry-scan0')
+  ip('link', 'set', 'ferry-scan0', 'up')
+  ip('-n', NAMESPACE, 'addr', 'add', `${THERE}/24`, 'dev', 'ferry-scan1')
+  ip('-n', NAMESPACE, 'link', 'set', 'ferry-scan1', 'up')
+  ip('-n', NAMESPACE, 'route', 'add', 'default', 'via', HERE)
+  const inside = (code: string): string =>
+    execFileSync('ip', ['netns', 'exec', NAMESPACE, process.execPath, '-e', code], { encoding: 'utf8' })
+  return {
+    openPorts: () => JSON.parse(inside(SCAN)),
+    canReach: (address, port) =>
+      inside(`${TRY}; answers('${address}', ${port}).then((yes) => console.log(yes))`).trim() === 'true',
+    close: () => {
+      ip('link', 'del', 'ferry-scan0')
+      ip('netns', 'del', NAMESPACE)
+    },
+  }
+}
+
+const TRY = `const { connect } = require('node:net')
+const answers = (host, port) => new Promise((resolve) => {
+  const socket = connect({ host, port, timeout: 2000 })
+  const end = (yes) => { socket.destroy(); resolve(yes) }
+  socket.on('connect', () => end(true)).on('error', () => end(false)).on('timeout', () => end(false))
+})`
+const SCAN = `${TRY}
+let next = 1
+const open = []
+const lane = async () => { while (next < 65536) { const port = next++; if (await answers('${HERE}', port)) open.push(port) } }
+Promise.all(Array.from({ length: 200 }, lane)).then(() => console.log(JSON.stringify(open.sort((a, b) => a - b))))`
