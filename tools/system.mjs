@@ -11,7 +11,6 @@ const PROGRAMS = {
   certbot: { package: 'certbot', why: 'tests of certificates by ACME' },
   pebble: { package: 'pebble', why: 'the ACME authority of those tests' },
   'systemd-analyze': { package: 'systemd', why: 'checks of the units' },
-  shellcheck: { package: 'shellcheck', why: 'checks of the shell scripts' },
   javac: { package: 'openjdk-17-jdk-headless', why: 'the Java examples' },
   mvn: { package: 'maven', why: 'the Java examples that have dependencies' },
   python3: { package: 'python3 python3-venv', why: 'the Python example' },

@@ -120,6 +120,7 @@ it('gets a certificate by webroot and renews it while a stream runs on', { timeo
     async () => (await shown(front.httpsPort)).fingerprint !== first.fingerprint,
   )
   expect(client.text).not.toContain('[DONE]')
+  expect(await client.until(() => client.text.includes('[DONE]'), 20_000)).toBe(true)
   const [answer] = await client.answered()
   expect(answer?.complete).toBe(true)
   expect(client.text).toContain('data: 79')
