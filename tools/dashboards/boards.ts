@@ -72,6 +72,28 @@ const border: Board = {
         queries: [['(probe_ssl_earliest_cert_expiry - time()) / 86400', '{{instance}}']],
       },
     ],
+    'The link': [
+      {
+        title: 'Round trip of requests',
+        unit: 's',
+        queries: [['max by (relay) (link_round_trip_seconds)', '{{relay}}']],
+      },
+      {
+        title: 'Connections lost under an exchange',
+        unit: 'reqps',
+        about: 'Users notice nothing: the exchange goes on.',
+        queries: [['sum by (relay, cause) (rate(link_reconnects_total[5m]))', '{{relay}} {{cause}}']],
+      },
+      {
+        title: 'Lost exchanges and duplicate vendor calls',
+        unit: 'short',
+        about: 'Duplicates must stay 0.',
+        queries: [
+          ['sum(link_lost_exchanges_total)', 'lost'],
+          ['sum(relay_link_duplicate_calls_total)', 'duplicate calls'],
+        ],
+      },
+    ],
     'What crosses it': [
       {
         title: 'Bytes',
