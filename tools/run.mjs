@@ -46,6 +46,7 @@ const TASKS = {
   start: { steps: [ts('tools/start/main.ts')] },
   relay: { steps: [ts('packages/relay/src/main.ts')] },
   bff: { steps: [ts('packages/bff/src/main.ts')] },
+  ferry: { steps: [ts('packages/sdk/src/cli/main.ts')] },
   test: { system: TESTED_WITH, steps: [tool('vitest', 'run', '--coverage')] },
   'test:clients': { system: ['openssl'], steps: [tool('vitest', 'run', '--project', 'clients')] },
   'test:soak': { steps: [ts('test/soak/main.ts')] },
