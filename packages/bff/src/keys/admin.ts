@@ -91,7 +91,8 @@ export class KeyAdmin {
     const before = await this.#own(key)
     const { id, source, secrets, generation, createdAt } = before
     const name = asked.name ?? before.name
-    const record: KeyRecord = { ...rulesOf(asked, before), id, name, source, secrets, generation, createdAt }
+    const kept = { id, name, source, secrets, generation, createdAt, updatedAt: new Date().toISOString() }
+    const record: KeyRecord = { ...rulesOf(asked, before), ...kept }
     await this.#write(record)
     return { record, fields: Object.keys(asked) }
   }
@@ -107,6 +108,7 @@ export class KeyAdmin {
       ...before,
       secrets: [kept, ...old].slice(0, MAX_SECRETS),
       generation: revokes ? newGeneration() : before.generation,
+      updatedAt: new Date().toISOString(),
     }
     await this.#write(record)
     return { record, secret, fields: revokes ? ['secret', 'sessions'] : ['secret'] }
@@ -147,7 +149,7 @@ export class KeyAdmin {
   }
 
   async #write(record: KeyRecord, as?: Parameters<KeySync['write']>[0]): Promise<void> {
-    const stored = as ?? { ...record, kind: 'key' as const, updatedAt: new Date().toISOString() }
+    const stored = as ?? { ...record, kind: 'key' as const }
     const word = await available(this.#sync.write(stored, this.#sync.find(record.id)))
     if (word === 'taken') throw invalid('name', `"${record.name}" is another key’s: choose another name`, 'conflict')
     if (word === 'conflict') {

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Redis } from 'ioredis'
@@ -163,6 +164,8 @@ describe('keys of the admin API', () => {
       [{ name: 'x', limits: { usd_per_day: 'much' } }, 400, 'limits.usd_per_day'],
       [{ name: 'x', limits: { requests_per_day: 1.5 } }, 400, 'limits.requests_per_day'],
       [{ name: 'x', expires_at: 'tomorrow' }, 400, 'expires_at'],
+      [{ name: 'x', cache: { ttl_seconds: 0 } }, 400, 'cache.ttl_seconds'],
+      [{ name: 'x', cache: { scope: 'shared' } }, 400, 'cache.scope'],
     ]
     for (const [body, status, param] of faults) {
       const answer = await admin('POST', '/keys', body)
@@ -175,6 +178,35 @@ describe('keys of the admin API', () => {
     expect(configured.status).toBe(409)
     expect(JSON.stringify(configured.body)).toContain('BFF_KEYS')
     expect((await admin('GET', '/keys/nobody')).status).toBe(404)
+  })
+
+  test('have their answers cached as they say, from one change to the next', async () => {
+    const { admin, chat } = await start()
+    const { secret, cache } = (await admin('POST', '/keys', { name: 'faq', cache: { ttl_seconds: 600 } })).body
+    expect(cache).toEqual({ ttl_seconds: 600 })
+    const ask = async (user: string): Promise<string | null> => {
+      const response = await chat({ user }, { headers: { authorization: `Bearer ${secret}` } })
+      await response.text()
+      return response.headers.get('x-ferry-cache')
+    }
+    expect([await ask('ann'), await ask('bob')]).toEqual(['miss', 'hit'])
+    await admin('PATCH', '/keys/faq', { cache: { scope: 'user' } })
+    expect([await ask('ann'), await ask('ann'), await ask('bob')]).toEqual(['miss', 'hit', 'miss'])
+    await admin('PATCH', '/keys/faq', { cache: false })
+    expect(await ask('ann')).toBeNull()
+    expect((await admin('PATCH', '/keys/faq', { cache: null })).body).not.toHaveProperty('cache')
+    expect(await ask('ann')).toBeNull()
+  })
+
+  test('say when they changed, in the answer to the change', async () => {
+    const { admin } = await start()
+    const made = (await admin('POST', '/keys', { name: 'timed' })).body
+    await sleep(5)
+    const changed = (await admin('PATCH', '/keys/timed', { owner: 'mei' })).body
+    expect(String(changed.updated_at) > String(made.updated_at)).toBe(true)
+    expect((await admin('GET', '/keys/timed')).body.updated_at).toBe(changed.updated_at)
+    await sleep(5)
+    expect(String((await admin('POST', '/keys/timed/rotate')).body.updated_at) > String(changed.updated_at)).toBe(true)
   })
 
   test('have limits that hold', async () => {

@@ -24,6 +24,29 @@ const MODEL = /^[a-z0-9][a-z0-9-]{0,31}\/.+$/
 const modelPattern = z.string().max(256).regex(MODEL, 'must be vendor/model or vendor/*')
 const moment = z.iso.datetime({ offset: true, error: 'must be a time such as 2027-01-01T00:00:00+08:00' })
 
+/** Longest time that an answer is kept, in seconds: 30 days. */
+const MAX_CACHE_SECONDS = 2_592_000
+
+/** Whether a key’s answers are cached: never, as the server does by itself, or for so long and for whom. */
+export const KeyCache = z
+  .union([
+    z.boolean(),
+    z.strictObject({
+      ttl_seconds: z
+        .int()
+        .positive()
+        .max(MAX_CACHE_SECONDS)
+        .optional()
+        .describe('How long an answer is kept, in seconds. Default 3600.'),
+      scope: z
+        .enum(['user', 'key'])
+        .optional()
+        .describe('Who shares an answer: the key’s callers (default), or each end user alone.'),
+    }),
+  ])
+  .describe('`false`: its answers are never cached; `true` or an object: they are, without its callers’ asking.')
+export type KeyCache = z.infer<typeof KeyCache>
+
 const shape = {
   name: z
     .string()
@@ -43,6 +66,7 @@ const shape = {
     .enum(['stateless', 'full'])
     .describe('On native routes: calls that leave nothing at the vendor (default), or everything.'),
   keep_reasoning: z.boolean().describe('Whether reasoning is kept for clients that drop it. Default true.'),
+  cache: KeyCache,
   expires_at: moment.describe('When it stops to be known. Absent: never.'),
   disabled: z.boolean().describe('Whether it is refused. Default false.'),
 }
@@ -68,6 +92,7 @@ export const KeyUpdate = z.strictObject({
   labels: clearable(shape.labels),
   native: shape.native.optional(),
   keep_reasoning: shape.keep_reasoning.optional(),
+  cache: clearable(shape.cache),
   expires_at: clearable(shape.expires_at),
   disabled: shape.disabled.optional(),
 })
@@ -97,7 +122,8 @@ export const ApiKey = z
     id: z.string().describe('Stays over renames and rotations.'),
     object: z.literal('key'),
     source: z.enum(['environment', 'file', 'api']).describe('Only keys of the admin API can be changed through it.'),
-    ...z.object(shape).partial({ owner: true, models: true, vendors: true, ips: true, expires_at: true }).shape,
+    ...z.object(shape).partial({ owner: true, models: true, vendors: true, ips: true, cache: true, expires_at: true })
+      .shape,
     created_at: z.string().optional(),
     updated_at: z.string().optional(),
     secrets: z

@@ -60,7 +60,7 @@ describe('ferry keys', () => {
     const { ferry, ask } = await start()
     const fields =
       '--owner mei --model openai/gpt-x --vendor openai --ip 127.0.0.0/8 --limit usd_per_day=2.5 --limit streams=3 ' +
-      '--tag tv --label team=tv --native full --no-keep-reasoning --expires 2099-01-01T00:00:00Z'
+      '--tag tv --label team=tv --native full --no-keep-reasoning --cache ttl=600,scope=user --expires 2099-01-01T00:00:00Z'
     const { json } = await ferry(`keys create tv ${fields} --json`)
     expect(json).toMatchObject({
       name: 'tv',
@@ -73,12 +73,14 @@ describe('ferry keys', () => {
       labels: { team: 'tv' },
       native: 'full',
       keep_reasoning: false,
+      cache: { ttl_seconds: 600, scope: 'user' },
       expires_at: '2099-01-01T00:00:00Z',
     })
     expect(await ask(json.secret)).toBe(200)
 
     const shown = await ferry('keys show tv')
     expect(shown.out).toContain('usd_per_day=2.5')
+    expect(shown.out).toMatch(/^cache +600 s, by user/m)
     expect(shown.out).not.toContain(String(json.secret))
     const listed = await ferry('keys list')
     expect(listed.out).toMatch(/^NAME +ID +SOURCE +STATE/)
@@ -89,6 +91,15 @@ describe('ferry keys', () => {
       name: 'telly',
       limits: { streams: 5 },
     })
+    for (const [rule, cache] of [
+      ['--cache off', false],
+      ['--cache on', { ttl_seconds: 3600 }],
+      ['--cache scope=key', { ttl_seconds: 3600, scope: 'key' }],
+      ['--cache ttl=60', { ttl_seconds: 60 }],
+      ['--clear cache', undefined],
+    ]) {
+      expect((await ferry(`keys update telly ${rule} --json`)).json.cache, String(rule)).toEqual(cache)
+    }
     expect((await ferry('keys disable telly')).out).toContain('disabled')
     expect(await ask(json.secret)).toBe(401)
     expect((await ferry('keys enable telly')).code).toBe(0)
@@ -132,6 +143,9 @@ describe('ferry keys', () => {
     'keys list --token abc',
     'keys create a --limit streams',
     'keys create a --limit streams=many',
+    'keys create a --cache sometimes',
+    'keys create a --cache ttl=60scope=key',
+    'keys create a --cache scope=shared',
     'keys rotate a --overlap soon',
     'keys rotate a --revoke-sessions --keep-sessions',
     'usage --by week',

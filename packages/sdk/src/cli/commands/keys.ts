@@ -1,4 +1,4 @@
-import type { ApiKey, KeyList } from '../../schema/keys.ts'
+import type { ApiKey, KeyCache, KeyList } from '../../schema/keys.ts'
 import { AdminClient } from '../admin-client.ts'
 import { pairs, readArguments, SERVER_HELP, SERVER_OPTIONS } from '../arguments.ts'
 import { type CliContext, type Command, wrongUse } from '../command.ts'
@@ -28,8 +28,9 @@ Fields:
   --label NAME=VALUE   stands beside its calls in the ledger; may be repeated
   --native SCOPE       stateless or full
   --no-keep-reasoning  keeps no reasoning for clients that drop it; --keep-reasoning does again
+  --cache RULE         on, off, or for how long and for whom: ttl=SECONDS, scope=key|user, or both with a comma
   --expires TIME       such as 2027-01-01T00:00:00+08:00
-  --clear FIELD        takes a field away: owner, models, vendors, ips, limits, tags, labels, expires_at
+  --clear FIELD        takes a field away: owner, models, vendors, ips, limits, tags, labels, cache, expires_at
 
 Options:
 ${SERVER_HELP}
@@ -50,6 +51,7 @@ const OPTIONS = {
   native: { type: 'string' },
   'keep-reasoning': { type: 'boolean' },
   'no-keep-reasoning': { type: 'boolean' },
+  cache: { type: 'string' },
   expires: { type: 'string' },
   clear: { type: 'string', multiple: true },
   overlap: { type: 'string' },
@@ -82,6 +84,7 @@ const FIELDS = [
   'native',
   'keep-reasoning',
   'no-keep-reasoning',
+  'cache',
   'expires',
 ]
 
@@ -173,7 +176,7 @@ async function remove({ client, key, name, values, context }: Job): Promise<void
 }
 
 function fieldsOf(values: Values): Record<string, unknown> {
-  const { owner, model, vendor, ip, tag, native, expires } = values
+  const { owner, model, vendor, ip, tag, native, cache, expires } = values
   const limits = pairs('limit', values.limit)
   const fields = {
     owner,
@@ -186,10 +189,23 @@ function fieldsOf(values: Values): Record<string, unknown> {
     labels: pairs('label', values.label),
     native,
     keep_reasoning: values['no-keep-reasoning'] ? false : values['keep-reasoning'],
+    cache: cache === undefined ? undefined : cacheRule(cache),
     expires_at: expires,
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
+
+function cacheRule(text: string): KeyCache {
+  if (text === 'on' || text === 'off') return text === 'on'
+  const rule = /^(?=.)(?:ttl=(\d+))?(?:(?:^|(?<=\d),)scope=(key|user))?$/.exec(text)
+  if (!rule)
+    throw wrongUse(`--cache ${text}: must be on, off, ttl=SECONDS, scope=key|user, or ttl=SECONDS,scope=key|user`)
+  const [, ttl, scope] = rule
+  return { ...(ttl && { ttl_seconds: Number(ttl) }), ...(scope && { scope: scope as 'key' | 'user' }) }
+}
+
+const cacheText = (cache: KeyCache): string =>
+  typeof cache === 'object' ? `${cache.ttl_seconds} s, by ${cache.scope ?? 'key'}` : cache ? 'on' : 'off'
 
 function number(option: string, text: string): number {
   const value = Number(text)
@@ -225,6 +241,7 @@ function asTable(key: ApiKey): string {
     ['labels', labels.join(', ')],
     ['native', key.native],
     ['keep reasoning', key.keep_reasoning ? 'yes' : 'no'],
+    ['cache', key.cache === undefined ? undefined : cacheText(key.cache)],
     ['created', key.created_at],
     ['expires', key.expires_at],
     [
