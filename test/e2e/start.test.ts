@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
@@ -56,6 +57,70 @@ describe('npm start without any vendor key', () => {
     const sampleEnv = { ...process.env, RELAY_URL: `http://127.0.0.1:${env.RELAY_PORT}`, RELAY_TOKEN: relayToken }
     const output = await runSample(sample('README.md', 'vendor-sdks.ts'), sampleEnv)
     expect(output.match(/你好/g)).toHaveLength(3)
+  })
+
+  describe('has a sandbox that every example works with', () => {
+    const openai = () => {
+      const [, apiKey = ''] = /authorization: Bearer (\w+)/.exec(started.output()) ?? []
+      return new OpenAI({ baseURL: `http://127.0.0.1:${env.BFF_PORT}/v1`, apiKey, maxRetries: 0 })
+    }
+    const parameters = {
+      type: 'object',
+      properties: { city: { type: 'string' }, days: { type: 'integer' } },
+      required: ['city', 'days'],
+      additionalProperties: false,
+    }
+    const models = ['openai/gpt-5.4-mini', 'anthropic/claude-haiku-4-5', 'gemini/gemini-3.5-flash']
+
+    it.each(models)('%s is told what its tool has found, with ids and usage', async (model) => {
+      const tools = [{ type: 'function' as const, function: { name: 'forecast', parameters } }]
+      const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'How is the weather?' }]
+      const first = await openai().chat.completions.stream({ model, messages, tools }).finalChatCompletion()
+      const [call] = first.choices[0]?.message.tool_calls ?? []
+      if (call?.type !== 'function') throw new Error('no tool was called')
+      expect(first.choices[0]?.finish_reason).toBe('tool_calls')
+      const hasSchemas = !model.startsWith('gemini')
+      const args = hasSchemas ? { city: expect.any(String), days: expect.any(Number) } : {}
+      expect(JSON.parse(call.function.arguments)).toEqual(args)
+      messages.push(first.choices[0]!.message, { role: 'tool', tool_call_id: call.id, content: 'rain and wind' })
+      const second = await openai().chat.completions.create({ model, messages, tools })
+      expect(second.choices[0]).toMatchObject({ finish_reason: 'stop', message: { role: 'assistant' } })
+      expect(second.choices[0]?.message.content).toContain('rain and wind')
+      for (const { id } of [first, second]) expect(id).not.toBe('')
+      expect(second.usage?.prompt_tokens).toBeGreaterThan(10)
+      expect(second.usage?.completion_tokens).toBeGreaterThan(5)
+    })
+
+    it('gives objects of a schema', async () => {
+      const json_schema = { name: 'trip', strict: true, schema: parameters }
+      const { choices } = await openai().chat.completions.create({
+        model: 'openai/gpt-5.4-mini',
+        messages: [{ role: 'user', content: 'Where to?' }],
+        response_format: { type: 'json_schema', json_schema },
+      })
+      expect(JSON.parse(choices[0]?.message.content ?? '')).toEqual({
+        city: expect.any(String),
+        days: expect.any(Number),
+      })
+    })
+
+    it.each(['openai/text-embedding-3-small', 'gemini/gemini-embedding-001'])('%s embeds', async (model) => {
+      const { data } = await openai().embeddings.create({ model, input: ['one', 'two'], dimensions: 256 })
+      expect(data.map(({ embedding }) => embedding.length)).toEqual([256, 256])
+      expect(data[0]?.embedding).not.toEqual(data[1]?.embedding)
+    })
+
+    it('speaks, hears and draws', async () => {
+      const { audio, images } = openai()
+      const spoken = await audio.speech.create({ model: 'openai/gpt-4o-mini-tts', voice: 'alloy', input: 'Hi' })
+      const sound = Buffer.from(await spoken.arrayBuffer())
+      expect(sound.toString('latin1', 0, 4)).toBe('RIFF')
+      const file = await toFile(sound, 'hi.wav')
+      const { text } = await audio.transcriptions.create({ model: 'openai/gpt-4o-mini-transcribe', file })
+      expect(text).toContain('沙箱')
+      const { data } = await images.generate({ model: 'openai/gpt-image-1', prompt: 'A ferry' })
+      expect(data?.[0]?.b64_json).toMatch(/^iVBOR/)
+    })
   })
 
   it('stops everything it started on Ctrl-C', async () => {

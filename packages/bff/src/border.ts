@@ -22,8 +22,8 @@ export interface Border {
   ): Promise<Exchange>
   /** Ends an exchange that another process, or a call with `onExchange`, has left at its relay. */
   end(caller: Party, exchange: ExchangeRef): Promise<void>
-  /** Where a request whose body can be sent only once should go. */
-  preferredRelay(): URL
+  /** Where what cannot be sent over the link should go, the best relay first. */
+  relayUrls(): readonly [URL, ...URL[]]
   close(): Promise<void>
 }
 
@@ -60,7 +60,7 @@ export function createBorder({ relays, relayToken, compression, registry }: Bord
       return relayed({ ...answer, headers: incoming(answer) }, answer.relay)
     },
     end: (caller, exchange) => link.end(exchange, relayToken, scopeOf(caller)),
-    preferredRelay: () => link.preferredRelay(),
+    relayUrls: () => link.relayUrls(),
     close: () => link.close(),
   }
 }

@@ -61,6 +61,8 @@ export interface State {
   arrivedAt: number
   facts: CallFacts
   caller: Caller
+  /** Throws when the credential that was shown is no longer good, for what lasts longer than a request. */
+  requireStanding: () => void
   /** Name of the admin token, on admin routes. */
   actor?: string
   /** The request's body, where something had to read it before its route. */

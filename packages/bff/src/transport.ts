@@ -41,12 +41,12 @@ export interface Transport {
   /** Ends an exchange that was kept at its relay. */
   endExchange(caller: Party, exchange: ExchangeRef): Promise<void>
   /**
-   * Where a session with the vendor is opened: at the relay that is preferred now, or directly.
+   * Where a session with the vendor can be opened: through the relays, the one preferred now first, or directly.
    *
    * @param path as in an {@link OutgoingRequest}.
    * @throws {AttemptFailure} when no relay is configured.
    */
-  sessionAddress(vendor: VendorConfig, path: string): SessionAddress
+  sessionAddresses(vendor: VendorConfig, path: string): readonly SessionAddress[]
   close(): Promise<void>
 }
 
@@ -134,7 +134,7 @@ export function createTransport({
     const request = { ...asked, headers }
     if (isHeld(request)) return border.send(caller, vendor, request, signal, call && exchangeOf(call, caller))
     await call?.sending(caller, undefined)
-    const relay = border.preferredRelay()
+    const [relay] = border.relayUrls()
     const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
     return relayed(await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal), relay.host)
   }
@@ -166,16 +166,16 @@ export function createTransport({
       },
     }),
     endExchange: async (caller, exchange) => border?.end(caller, exchange),
-    sessionAddress(vendor, path) {
+    sessionAddresses(vendor, path) {
       const versioned = withVersion(path, vendor.version)
       if (vendor.route.kind === 'direct') {
         const { origin, apiKey } = vendor.route
-        return { url: webSocketUrl(origin, versioned), headers: keyHeader(vendor, apiKey), relay: undefined }
+        return [{ url: webSocketUrl(origin, versioned), headers: keyHeader(vendor, apiKey), relay: undefined }]
       }
       if (border === undefined) throw noRelay()
-      const relay = border.preferredRelay()
-      const url = webSocketUrl(relay, `proxy/${vendor.name}/${versioned}`)
-      return { url, headers: keyHeader(vendor, relayToken ?? ''), relay: relay.host }
+      const headers = keyHeader(vendor, relayToken ?? '')
+      const below = `proxy/${vendor.name}/${versioned}`
+      return border.relayUrls().map((relay) => ({ url: webSocketUrl(relay, below), headers, relay: relay.host }))
     },
     async close() {
       await Promise.all([border?.close(), dispatcher.destroy()])

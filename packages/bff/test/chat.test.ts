@@ -270,14 +270,12 @@ describe('refuses', () => {
   })
 
   it.each([
-    ['{"model": secret prompt}', ' at line 1, column 11:'],
-    ['{"model": "m",\n "secret": [1,]}', ' at line 2, column 15:'],
+    ['{"model": secret prompt}', ':'],
+    ['{"model": "m",\n "secret": {1}}', ' at line 2, column 13:'],
     ['{"secret": "m"', ' at line 1, column 15:'],
     ['{"secret": ', ', it ends too early:'],
     ['{"secret": 1}\nsecret', ' at line 2, column 1:'],
-    ['secret', ' at line 1, column 1:'],
-    [`{"secret": ${'"x",'.repeat(20_000)} secret}`, ' at line 1, column 19:'],
-    [`[${'"x",'.repeat(20_000)} secret]`, ':'],
+    ['secret', ':'],
   ])('text that is no JSON without quoting it (%#)', async (body, where) => {
     const { chat } = await startTestBff(unreached)
     const error = await errorOf(await chat({}, { body }))

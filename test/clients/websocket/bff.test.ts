@@ -23,6 +23,7 @@ import { clientFrame, closeFrame, frame, session } from './rig.ts'
 
 const FULL_KEY = 'bff-key-of-voice-0123456789'
 const PLAIN_KEY = 'bff-key-of-plain-0123456789'
+const ADMIN = 'admin-token-0123456789abcdef'
 const say = (event: object): Step => raw(frame(1, JSON.stringify(event)))
 const CREATED = say({ type: 'session.created', event_id: 'e1', session: { type: 'realtime' } })
 const done = (input: number, output: number): Step =>
@@ -66,7 +67,7 @@ class Chain {
   bff!: Bff
   #front = 0
 
-  async start(script: Script, env: Record<string, string> = {}, yaml = '', direct = false): Promise<this> {
+  async start(script: Script, env: Record<string, string> = {}, yaml = '', direct = false, before = ''): Promise<this> {
     this.vendor = await ScriptedVendor.start({ script })
     const log = createLogger('test', 'info', { write: (line: string) => void this.lines.push(line) })
     const relayConfig = { ...relayEnv(this.vendor.origin), HOST: '127.0.0.1', PORT: '0', DRAIN_TIMEOUT_MS: '50' }
@@ -85,7 +86,7 @@ class Chain {
       HOST: '127.0.0.1',
       METRICS_PORT: String(await freePort()),
       BFF_KEYS: `voice:${FULL_KEY},plain:${PLAIN_KEY}`,
-      RELAY_URLS: `http://127.0.0.1:${relayPort}`,
+      RELAY_URLS: `${before}http://127.0.0.1:${relayPort}`,
       RELAY_TOKEN,
       FERRY_CONFIG: file,
       LEDGER_FILE: join(this.#folder, 'ledger.jsonl'),
@@ -152,6 +153,21 @@ afterEach(async () => {
   for (const request of chain.vendor.requests)
     for (const key of [FULL_KEY, RELAY_TOKEN]) expect(request.text).not.toContain(key)
 })
+
+/** Another relay in front of a vendor. */
+function quietRelay(origin: string): ReturnType<typeof createRelay> {
+  const config = readRelayConfig({ ...relayEnv(origin), HOST: '127.0.0.1', PORT: '0', DRAIN_TIMEOUT_MS: '50' })
+  return createRelay(config, { log: createLogger('relay', 'silent'), registry: new Registry() })
+}
+
+/** Calls the admin API. */
+async function admin(method: string, path: string, body?: unknown): Promise<unknown> {
+  const headers = { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' }
+  const sent = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+  const response = await fetch(`${chain.origin}/admin/v1${path}`, sent)
+  expect(response.status).toBeLessThan(300)
+  return response.json()
+}
 
 const clients = {
   OpenAIRealtimeWS: (key?: string) => new OpenAIRealtimeWS({ model: 'gpt-realtime' }, chain.openai(key)),
@@ -419,6 +435,74 @@ describe('a session', () => {
     expect((await end).code).toBe(1001)
     expect(performance.now() - startedAt).toBeGreaterThan(390)
     expect(await chain.ledger(1)).toMatchObject([{ outcome: 'draining' }])
+  })
+
+  it('is opened through the next relay where the first one has not reached the vendor', async () => {
+    const relay = quietRelay(`http://127.0.0.1:${await freePort()}`)
+    try {
+      await start(session(CREATED, hang()), {}, '', false, `http://127.0.0.1:${await relay.listen()},`)
+      const client = clients.OpenAIRealtimeWS()
+      await opened(client)
+      client.socket.terminate()
+      await chain.ledger(1)
+      expect(chain.vendor.requests).toHaveLength(1)
+      await eventually('the access line', () => chain.lines.some((line) => /"attempts":2/.test(line)))
+    } finally {
+      await relay.stop()
+    }
+  })
+
+  it('is opened through the next relay where the first one cannot be reached', async () => {
+    await start(session(CREATED, hang()), {}, '', false, `http://127.0.0.1:${await freePort()},`)
+    const client = clients.OpenAIRealtimeWS()
+    await opened(client)
+    client.socket.terminate()
+    expect(chain.vendor.requests).toHaveLength(1)
+  })
+
+  it('is not tried at another relay once the vendor has refused it', async () => {
+    const vendor = await ScriptedVendor.start({ script: () => [head(404, [['content-length', '2']]), raw('{}')] })
+    const first = quietRelay(vendor.origin)
+    try {
+      await start(session(CREATED, hang()), {}, '', false, `http://127.0.0.1:${await first.listen()},`)
+      await expect(opened(clients.OpenAIRealtimeWS())).rejects.toThrow()
+      expect(vendor.requests).toHaveLength(1)
+      expect(chain.vendor.requests).toEqual([])
+    } finally {
+      await Promise.all([first.stop(), vendor.stop()])
+    }
+  })
+
+  it.each([
+    ['disabled', 'PATCH', { disabled: true }],
+    ['deleted', 'DELETE', undefined],
+    ['given an end', 'PATCH', { expires_at: 700 }],
+  ])('ends at once when its key is %s', async (_, method, change) => {
+    await start(session(CREATED, hang()), { BFF_ADMIN_TOKEN: ADMIN })
+    const { id, secret } = (await admin('POST', '/keys', { name: 'guest', native: 'full' })) as Record<string, string>
+    const client = clients.OpenAIRealtimeWS(secret)
+    client.on('error', () => {})
+    await opened(client)
+    const [end, changedAt] = [closed(client), performance.now()]
+    const body = change && 'expires_at' in change ? { expires_at: new Date(Date.now() + 700).toISOString() } : change
+    await admin(method, `/keys/${id}`, body)
+    expect(await end).toMatchObject({ code: 1008, reason: expect.stringContaining('This API key') })
+    expect(performance.now() - changedAt).toBeLessThan(2500)
+    await chain.vendor.only.closed
+    expect(await chain.ledger(1)).toMatchObject([{ outcome: 'authentication_failed' }])
+  })
+
+  it('ends when the session token that opened it does', async () => {
+    await start(session(CREATED, hang()), { SESSION_SECRET: 'session-secret-0123456789abcdef' })
+    const minted = await fetch(`${chain.origin}/v1/session-tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${FULL_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ user: 'ann', expires_in: 1, native: 'full' }),
+    })
+    const client = clients.OpenAIRealtimeWS(((await minted.json()) as { token: string }).token)
+    client.on('error', () => {})
+    await opened(client)
+    expect(await closed(client)).toMatchObject({ code: 1008, reason: 'This session token has expired: get a new one' })
   })
 
   it('with a slow reader holds the vendor back and loses nothing', async () => {

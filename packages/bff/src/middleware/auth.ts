@@ -66,13 +66,14 @@ export function auth(
     if (credential.kind === 'fault') throw new FerryError('authentication_failed', credential.message)
     const { value } = credential
     const claims = SessionTokens.isOne(value) ? sessions.read(value) : undefined
-    const key = claims ? ring.get(claims.k) : ring.find(value)
+    const find = (): Key | undefined => (claims ? ring.get(claims.k) : ring.find(value))
+    const key = find()
     if (key === undefined) throw await strange(context)
     context.state.facts.keyName = key.record.name
-    requireUsable(key)
+    requireGood(key, claims)
+    context.state.requireStanding = () => requireGood(find() ?? deleted(), claims)
     if (key.addresses) requireAddress(key.addresses, addressOf(context, trustedProxies))
     if (claims) {
-      requireLiving(claims, key)
       context.state.caller = sessionCallerOf(key, claims)
     } else {
       seals.shown(key.record.id, value)
@@ -91,6 +92,16 @@ export function addressOf({ req }: Context, trusted: AddressSet): string {
     Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
     trusted,
   )
+}
+
+/** @throws {FerryError} `authentication_failed` for a key, or a session token of it, that may not be used any more. */
+function requireGood(key: Key, claims: SessionClaims | undefined): void {
+  requireUsable(key)
+  if (claims) requireLiving(claims, key)
+}
+
+function deleted(): never {
+  throw new FerryError('authentication_failed', 'This API key was deleted or rotated: ask its operator')
 }
 
 /** @throws {FerryError} `authentication_failed` for a key that is switched off or whose time is over. */

@@ -19,6 +19,7 @@ class RequestState implements State {
   readonly arrivedAt: number = performance.now()
   readonly facts: CallFacts = {}
   declare caller: Caller
+  declare requireStanding: () => void
   declare actor?: string
   readonly #log: Logger
 

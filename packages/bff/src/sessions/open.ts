@@ -8,7 +8,8 @@ import type { ResolvedTarget } from '../dispatch/resolve.ts'
 import type { SessionAddress } from '../transport.ts'
 import type { Upgrade } from './upgrades.ts'
 
-/** Time for the vendor to agree, in ms. */
+/** Time for a connection, TLS included, and for the vendor's agreement with it, in ms. */
+const CONNECT_MS = 5000
 const HANDSHAKE_MS = 10_000
 /** Largest message of the vendor, in bytes. */
 const MAX_VENDOR_MESSAGE = 16 * 1024 * 1024
@@ -27,8 +28,20 @@ export function openToVendor(
   protocols: readonly string[],
   signal: AbortSignal,
 ): Promise<WebSocket> {
+  let isConnected = false
   const socket = new WebSocket(url, [...protocols], {
     ...COMMON,
+    finishRequest: (request) => {
+      const timer = setTimeout(() => request.destroy(new Error(`no connection in ${CONNECT_MS} ms`)), CONNECT_MS)
+      request.once('close', () => clearTimeout(timer))
+      request.once('socket', (connection) => {
+        connection.once(url.startsWith('wss:') ? 'secureConnect' : 'connect', () => {
+          isConnected = true
+          clearTimeout(timer)
+        })
+      })
+      request.end()
+    },
     headers,
     handshakeTimeout: HANDSHAKE_MS,
     maxPayload: MAX_VENDOR_MESSAGE,
@@ -54,7 +67,7 @@ export function openToVendor(
     })
     socket.on('error', (cause) => {
       const error = new FerryError('upstream_unreachable', 'No session could be opened', { cause })
-      reject(new AttemptFailure(error, 'unreached'))
+      reject(new AttemptFailure(error, isConnected ? 'unknown' : 'unreached'))
     })
   })
 }

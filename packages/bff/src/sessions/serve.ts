@@ -2,7 +2,7 @@ import { checkUpgrade, credentialQuery, handshakePath, offeredProtocols } from '
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import type { WebSocket } from 'ws'
 import type { Context } from '../context.ts'
-import { toFailure } from '../dispatch/failure.ts'
+import { type AttemptFailure, toFailure } from '../dispatch/failure.ts'
 import type { ResolvedTarget } from '../dispatch/resolve.ts'
 import type { CallAccount } from '../limits/account.ts'
 import { asChat } from '../native/estimate.ts'
@@ -109,7 +109,7 @@ export class Sessions {
       },
     })
     vendor.resume()
-    this.#options.upgrades.add(tunnel)
+    this.#options.upgrades.add(tunnel, context.state.requireStanding)
     const end = await tunnel.ended
     closed(end.code)
     settle(context, asked, account, meter, end)
@@ -118,12 +118,23 @@ export class Sessions {
   async #openVendor(context: Context, { path, target }: Asked): Promise<WebSocket> {
     const { req } = context
     const below = handshakePath(vendorPath(path, target), credentialQuery(path.query))
-    const address = this.#options.transport.sessionAddress(target.config, below)
-    context.state.facts.attempts = 1
-    if (address.relay !== undefined) context.state.facts.relay = address.relay
+    const { facts } = context.state
     const own = headersForVendor(req.rawHeaders, target.adapter.native?.accountHeaders ?? /$^/)
-    const headers = { ...own, ...address.headers }
-    return openToVendor(target, { ...address, headers }, offeredProtocols(req.rawHeaders), leaving(context))
+    const signal = leaving(context)
+    const failures: AttemptFailure[] = []
+    for (const address of this.#options.transport.sessionAddresses(target.config, below)) {
+      facts.attempts = failures.length + 1
+      if (address.relay !== undefined) facts.relay = address.relay
+      const headers = { ...own, ...address.headers }
+      try {
+        return await openToVendor(target, { ...address, headers }, offeredProtocols(req.rawHeaders), signal)
+      } catch (thrown) {
+        const failure = toFailure(thrown)
+        if (failure.origin !== 'unreached' || !failure.error.isRetryable) throw failure
+        failures.push(failure)
+      }
+    }
+    throw failures.at(-1)
   }
 }
 

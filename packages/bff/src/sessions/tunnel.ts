@@ -10,6 +10,8 @@ const PING_MS = 30_000
 const LINGER_MS = 900
 /** "Going away" (RFC 6455, 7.4.1). */
 const GOING_AWAY = 1001
+/** "Policy violation". */
+const NOT_ALLOWED = 1008
 
 /** What a tunnel joins, and who hears of what passes. */
 export interface TunnelOptions {
@@ -61,6 +63,14 @@ export class Tunnel {
   /** Ends the session because this process does: the caller may connect again, to another one. */
   drain(): void {
     this.#finish({ code: GOING_AWAY, error: new FerryError('draining', 'The session was ended by a restart') })
+  }
+
+  /** Ends the session because its caller may not go on, and tells it why; to the vendor it just ends. */
+  revoke(error: FerryError): void {
+    if (this.#end) return
+    this.#end = { code: NOT_ALLOWED, error }
+    close(this.#options.caller, NOT_ALLOWED, error.message)
+    close(this.#options.vendor, GOING_AWAY, '')
   }
 
   #pass(from: WebSocket, to: WebSocket, heard: (message: Buffer) => void, closed: () => void, fault: () => FerryError) {

@@ -1,7 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { upgradeResponse } from '@llm-ferry/kit'
+import { FerryError } from '@llm-ferry/sdk'
 import type { Tunnel } from './tunnel.ts'
+
+/** How often it is asked whether those who opened sessions still may, in ms. */
+const CHECK_MS = 500
 
 /** A connection that asks to become a WebSocket. */
 export interface Upgrade {
@@ -13,8 +17,9 @@ export interface Upgrade {
 /** A server's WebSockets: requests for them, which go through the same middleware as all others, and those that are open. */
 export class Upgrades {
   readonly #byRequest = new WeakMap<IncomingMessage, Upgrade>()
-  readonly #open = new Set<Tunnel>()
+  readonly #open = new Map<Tunnel, () => void>()
   readonly #running = new Set<Promise<void>>()
+  #timer: NodeJS.Timeout | undefined
 
   /** Has a server's upgrades handled like requests. */
   handle(server: Server, handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>): void {
@@ -31,10 +36,31 @@ export class Upgrades {
     return this.#byRequest.get(request)
   }
 
-  /** An upgrade was agreed to. */
-  add(tunnel: Tunnel): void {
-    this.#open.add(tunnel)
-    void tunnel.ended.then(() => this.#open.delete(tunnel))
+  /**
+   * An upgrade was agreed to.
+   *
+   * @param requireStanding throws when its caller may not go on.
+   */
+  add(tunnel: Tunnel, requireStanding: () => void): void {
+    this.#open.set(tunnel, requireStanding)
+    this.#timer ??= setInterval(() => this.#check(), CHECK_MS)
+    void tunnel.ended.then(() => {
+      this.#open.delete(tunnel)
+      if (this.#open.size > 0) return
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    })
+  }
+
+  #check(): void {
+    for (const [tunnel, requireStanding] of this.#open) {
+      try {
+        requireStanding()
+      } catch (error) {
+        if (!FerryError.is(error)) throw error
+        tunnel.revoke(error)
+      }
+    }
   }
 
   /** Resolves when the sessions that were open are settled, which is a little later than their connections' end. */
@@ -44,6 +70,6 @@ export class Upgrades {
 
   /** Ends those that are still open. */
   drain(): void {
-    for (const tunnel of this.#open) tunnel.drain()
+    for (const tunnel of this.#open.keys()) tunnel.drain()
   }
 }

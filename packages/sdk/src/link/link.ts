@@ -23,8 +23,11 @@ export interface Link {
    * @param token the relay token.
    */
   end(exchange: ExchangeRef, token: string, scope: string): Promise<void>
-  /** Base URL of the relay that the next request would take, for what cannot be sent over the link. */
-  preferredRelay(): URL
+  /**
+   * Base URLs in the order in which what cannot be sent over the link should try them: those of the relay that the next
+   * request would take, then those of the others, which are there at all times.
+   */
+  relayUrls(): readonly [URL, ...URL[]]
   /** Opens connections before the first request needs one; a link does it by itself from then on. */
   keepWarm(): void
   /** Each relay as it is now, and what has been counted for it since the link was opened; in order of preference. */
@@ -49,7 +52,7 @@ export function createLink(options: LinkOptions): Link {
   return {
     request,
     fetch: createLinkFetch({ bases: settings.relays.flat(), request }),
-    preferredRelay: () => pool.preferred.address().url,
+    relayUrls: () => pool.urls,
     keepWarm: () => pool.keepWarm(),
     stats: () => pool.stats,
     async end({ id, relay }, token, scope) {

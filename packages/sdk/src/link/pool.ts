@@ -21,6 +21,15 @@ export class RelayPool {
     return this.relays.find(({ isWell }) => isWell) ?? this.#first
   }
 
+  /** Addresses of all relays: of those that are well first, each relay's best one first. */
+  get urls(): readonly [URL, ...URL[]] {
+    const { preferred } = this
+    const well = this.relays.filter((relay) => relay !== preferred && relay.isWell)
+    const others = this.relays.filter((relay) => relay !== preferred && !relay.isWell)
+    const [first, ...rest] = preferred.urls
+    return [first, ...rest, ...[...well, ...others].flatMap(({ urls }) => urls)]
+  }
+
   /** The relay that has this host among its addresses. */
   at(host: string | undefined): Relay | undefined {
     return this.relays.find((relay) => relay.isAt(host))

@@ -59,6 +59,12 @@ export class Relay {
     return this.#addresses.reduce((best, one) => (rank(one) < rank(best) ? one : best))
   }
 
+  /** Its addresses, the best one first. */
+  get urls(): readonly [URL, ...URL[]] {
+    const best = this.address()
+    return [best.url, ...this.#addresses.filter((address) => address !== best).map(({ url }) => url)]
+  }
+
   isAt(host: string | undefined): boolean {
     return this.#addresses.some(({ url }) => url.host === host)
   }

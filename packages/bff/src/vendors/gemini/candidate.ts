@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Annotation, ChatDelta, FinishReason, ReasoningDetail } from '@llm-ferry/sdk'
 import { type Json, list, record, text } from '../shared/json.ts'
 import type { Target } from '../vendor.ts'
@@ -18,7 +17,7 @@ type Call = NonNullable<ChatDelta['tool_calls']>[number]
 /** What one candidate has said so far. Takes parts as they come, whole answers and pieces alike. */
 export class Candidate {
   readonly index: number
-  readonly #answerId: string | undefined
+  readonly #answerId: string
   readonly #target: Target
   readonly #details: ReasoningDetail[] = []
   #annotations: Annotation[] = []
@@ -27,7 +26,7 @@ export class Candidate {
   #calls = 0
   finished = false
 
-  constructor(index: number, answerId: string | undefined, target: Target) {
+  constructor(index: number, answerId: string, target: Target) {
     this.index = index
     this.#target = target
     this.#answerId = answerId
@@ -112,7 +111,7 @@ export class Candidate {
 
   // Unique over answers, since results and kept reasoning are looked up by it.
   #callId(index: number): string {
-    return `call_${this.#answerId ?? randomUUID()}_${this.index}_${index}`
+    return `call_${this.#answerId}_${this.index}_${index}`
   }
 
   #draw(inline: Json, delta: ChatDelta): void {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type ChatCompletion, type ChatCompletionMessage, type ChatDelta, FerryError } from '@llm-ferry/sdk'
 import type { ChatCompletionChoice } from '@llm-ferry/sdk/schema'
 import { count, type Json, list, nowSeconds, parseAnswer, record, text, truncated } from '../shared/json.ts'
@@ -12,14 +13,20 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
   const answer = parseAnswer(body, target)
   if (record(answer.error)) throw streamError(answer, target)
   const usage = mapUsage(answer.usageMetadata)
+  const id = answerId(answer)
   return {
-    id: text(answer.responseId) ?? '',
+    id,
     object: 'chat.completion',
     created: created(answer, target),
     model: text(answer.modelVersion) ?? target.model,
-    choices: mapChoices(answer, target),
+    choices: mapChoices(answer, id, target),
     ...(usage && { usage }),
   }
+}
+
+/** The answer's id; servers that speak this dialect may give none, and OpenAI's clients count on one. */
+export function answerId(answer: Json): string {
+  return text(answer.responseId) || randomUUID()
 }
 
 function created(answer: Json, { askedAt }: Target): number {
@@ -27,17 +34,17 @@ function created(answer: Json, { askedAt }: Target): number {
   return Number.isNaN(time) ? (askedAt ?? nowSeconds()) : Math.floor(time / 1000)
 }
 
-function mapChoices(answer: Json, target: Target): ChatCompletionChoice[] {
+function mapChoices(answer: Json, id: string, target: Target): ChatCompletionChoice[] {
   const candidates = list(answer.candidates)
-  if (candidates.length > 0) return candidates.map((each, at) => mapChoice(record(each) ?? {}, at, answer, target))
+  if (candidates.length > 0) return candidates.map((each, at) => mapChoice(record(each) ?? {}, at, id, target))
   const block = promptBlock(answer)
   if (block) return [blocked(block)]
   throw new FerryError('upstream_invalid', 'The vendor’s answer has no candidates.', { vendor: target.vendor })
 }
 
-function mapChoice(raw: Json, at: number, answer: Json, target: Target): ChatCompletionChoice {
+function mapChoice(raw: Json, at: number, id: string, target: Target): ChatCompletionChoice {
   const index = count(raw.index) ?? at
-  const candidate = new Candidate(index, text(answer.responseId), target)
+  const candidate = new Candidate(index, id, target)
   const delta = candidate.add(raw)
   if (text(raw.finishReason) === undefined)
     throw truncated(target, 'The vendor’s answer has no finishReason: it was cut.')

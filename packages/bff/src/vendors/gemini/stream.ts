@@ -6,6 +6,7 @@ import { Candidate } from './candidate.ts'
 import { streamError } from './error.ts'
 import { type Block, promptBlock } from './finish.ts'
 import { mapLogprobs } from './logprobs.ts'
+import { answerId } from './response.ts'
 import { mapUsage } from './usage.ts'
 
 /** Every event is a whole answer with some of its parts; usage is a running total. */
@@ -14,6 +15,7 @@ export class GeminiStream implements StreamMapper {
   readonly #target: Target
   readonly #expected: number
   readonly #candidates = new Map<number, Candidate>()
+  #id = ''
   #write: ChunkWriter | undefined
   #rawUsage: unknown
   #blocked = false
@@ -27,11 +29,12 @@ export class GeminiStream implements StreamMapper {
     const event = parseEvent(data, this.#target)
     if (event.error !== undefined) throw streamError(event, this.#target)
     this.#rawUsage = event.usageMetadata ?? this.#rawUsage
+    this.#id ||= answerId(event)
     const write = this.#writer(event)
     const candidates = list(event.candidates)
     const block = candidates.length === 0 ? promptBlock(event) : undefined
     if (block) return this.#block(write, block)
-    return candidates.flatMap((each, at) => this.#candidate(write, record(each) ?? {}, at, event))
+    return candidates.flatMap((each, at) => this.#candidate(write, record(each) ?? {}, at))
   }
 
   end(): ChatChunk[] {
@@ -47,16 +50,16 @@ export class GeminiStream implements StreamMapper {
 
   #writer(event: Json): ChunkWriter {
     this.#write ??= new ChunkWriter(
-      { id: text(event.responseId) ?? '', model: text(event.modelVersion) ?? this.#target.model },
+      { id: this.#id, model: text(event.modelVersion) ?? this.#target.model },
       this.#target.askedAt,
     )
     return this.#write
   }
 
-  #candidate(write: ChunkWriter, raw: Json, at: number, event: Json): ChatChunk[] {
+  #candidate(write: ChunkWriter, raw: Json, at: number): ChatChunk[] {
     const index = count(raw.index) ?? at
     const known = this.#candidates.get(index)
-    const candidate = known ?? new Candidate(index, text(event.responseId), this.#target)
+    const candidate = known ?? new Candidate(index, this.#id, this.#target)
     if (!known) this.#candidates.set(index, candidate)
     const delta = candidate.add(raw)
     if (!known) delta.role = 'assistant'
