@@ -1,6 +1,7 @@
 export * from './caller.ts'
 export * from './client-address.ts'
 export * from './env.ts'
+export * from './headers.ts'
 export * from './link-compression.ts'
 export * from './log.ts'
 export * from './metrics.ts'

@@ -1,60 +1,18 @@
+import {
+  NOT_FOR_CALLERS,
+  NOT_FOR_VENDORS,
+  nominatedHeaders,
+  PREFIXES_NOT_FOR_CALLERS,
+  PREFIXES_NOT_FOR_VENDORS,
+} from '@llm-ferry/kit'
 import { HEADERS } from '@llm-ferry/sdk'
-
-// RFC 9110, 7.6.1, and what older proxies used in its place. Expect is answered here, Trailer set anew where it holds.
-const HOP_BY_HOP = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]
-
-// Host and Content-Length are written by the HTTP client from what is really sent. The rest is the caller's credential,
-// or tells who the caller is and which way it came: the vendor sees the relay only.
-const NOT_FOR_VENDORS = new Set([
-  ...HOP_BY_HOP,
-  'host',
-  'content-length',
-  'expect',
-  'authorization',
-  'x-api-key',
-  'api-key',
-  'x-goog-api-key',
-  'cookie',
-  'via',
-  'forwarded',
-  'x-real-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'true-client-ip',
-  'fastly-client-ip',
-  'cdn-loop',
-])
-// Sec-WebSocket-* belong to an upgrade, and one of them may carry the caller's credential.
-const PREFIXES_NOT_FOR_VENDORS = ['x-ferry-', 'x-forwarded-', 'cf-', 'sec-websocket-', ':']
-
-// Cookies, transport hints and pins are about the vendor's host; on the relay's they would be lies.
-const NOT_FOR_CALLERS = new Set([
-  ...HOP_BY_HOP,
-  'set-cookie',
-  'set-cookie2',
-  'alt-svc',
-  'strict-transport-security',
-  'via',
-])
-const PREFIXES_NOT_FOR_CALLERS = ['x-ferry-', ':']
 
 /** Whether a header of this name (any case) is dropped. */
 type Dropped = (name: string) => boolean
 
 /** Names come again and again in the same spelling, so each is judged once; strangers' inventions are not kept. */
-function dropping(names: ReadonlySet<string>, prefixes: readonly string[]): Dropped {
+function dropping(list: readonly string[], prefixes: readonly string[]): Dropped {
+  const names = new Set(list)
   const verdicts = new Map<string, boolean>()
   return (name) => {
     const known = verdicts.get(name)
@@ -70,21 +28,13 @@ const droppedForVendors = dropping(NOT_FOR_VENDORS, PREFIXES_NOT_FOR_VENDORS)
 const droppedForCallers = dropping(NOT_FOR_CALLERS, PREFIXES_NOT_FOR_CALLERS)
 
 /**
- * Header names that a Connection header declares hop-by-hop, lower case; undefined when there are none beyond the usual.
- */
-function nominated(connection: string | undefined): ReadonlySet<string> | undefined {
-  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
-  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
-}
-
-/**
  * The headers that travel on to a vendor, flat: the caller's in their order and spelling, without what ends here.
  *
  * @param raw names and values alternating.
  * @param connection value of the caller's Connection header.
  */
 export function requestHeaders(raw: readonly string[], connection: string | undefined): string[] {
-  const extra = nominated(connection)
+  const extra = nominatedHeaders(connection)
   const kept: string[] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? ''
@@ -134,7 +84,7 @@ export function answerHeaders(raw: readonly Buffer[], secret: string, urls: UrlR
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = latin1(raw[i])
     const value = latin1(raw[i + 1])
-    if (name.length === 10 && name.toLowerCase() === 'connection') extra = nominated(value)
+    if (name.length === 10 && name.toLowerCase() === 'connection') extra = nominatedHeaders(value)
     if (droppedForCallers(name) || (value.length >= secret.length && value.includes(secret))) continue
     kept.push(name, value)
   }

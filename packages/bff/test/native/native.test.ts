@@ -205,6 +205,7 @@ describe('headers', () => {
         'openai-beta': 'x=1',
         'openai-organization': 'org-of-a-stranger',
         'x-forwarded-for': '10.0.0.1',
+        'fastly-client-ip': '10.0.0.1',
         'x-ferry-user': 'anna',
         'x-stainless-lang': 'js',
         cookie: 'a=b',
@@ -213,7 +214,7 @@ describe('headers', () => {
     const seen = bff.vendor.only
     expect(seen.header('openai-beta')).toBe('x=1')
     expect(seen.header('x-stainless-lang')).toBe('js')
-    for (const name of ['openai-organization', 'x-forwarded-for', 'x-ferry-user', 'cookie']) {
+    for (const name of ['openai-organization', 'x-forwarded-for', 'fastly-client-ip', 'x-ferry-user', 'cookie']) {
       expect(seen.header(name), name).toBeUndefined()
     }
   })
