@@ -36,7 +36,8 @@ export async function chat({ origin, key }: Door): Promise<Chat> {
   try {
     const answer = await fetch(`${origin}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      // A server that goes closes its idle connections, and may meet a request on one: SDKs repeat that, this one does not.
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', connection: 'close' },
       body: JSON.stringify({
         model: 'openai/gpt-x',
         stream: true,

@@ -25,8 +25,12 @@ test('2,000 calls, a third cancelled, a tenth failing, one of four processes kil
     CALL_LEASE_MS: String(LEASE_MS),
   }
   cluster = await startCluster(4, env)
-  cluster.vendor.onCall = (calls) => {
-    if (calls === QUOTA / 2) cluster.bffs[VICTIM]?.signal('SIGKILL')
+  // With a call of its own at the vendor, which only it knows of.
+  let isKilled = false
+  cluster.vendor.onCall = (calls, user) => {
+    if (isKilled || calls < QUOTA / 2 || Number(user?.slice(1)) % 4 !== VICTIM) return
+    isKilled = true
+    cluster.bffs[VICTIM]?.signal('SIGKILL')
   }
   const calls = Array.from({ length: CALLS }, (_, i) => {
     const fate = fateOf(i)

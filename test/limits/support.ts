@@ -27,7 +27,7 @@ export interface CountingVendor {
   /** Calls by the end user named in their prompt. */
   readonly users: Map<string, number>
   /** Told of each call as it begins, before anything is answered. */
-  onCall: (calls: number) => void
+  onCall: (calls: number, user: string | undefined) => void
   /** Lets `held-stream`s go on. */
   release(): void
   stop(): Promise<void>
@@ -49,7 +49,7 @@ async function startVendor(): Promise<CountingVendor> {
       began.set(fate, (began.get(fate) ?? 0) + 1)
       const [, user] = /user:(\S+?)"/.exec(body) ?? []
       if (user !== undefined) users.set(user, (users.get(user) ?? 0) + 1)
-      vendor.onCall(++calls)
+      vendor.onCall(++calls, user)
       void answer(fate, response, released)
     })
   })
