@@ -12,6 +12,8 @@ export interface UsageParams<By extends UsageBreakdown = UsageBreakdown> {
   readonly to?: string | undefined
   /** `day` (default), or each day by `hour`, `model` or `user`. */
   readonly by?: By | undefined
+  /** Most lines a day, those with the most calls; the others are summed up in `others`. Default 1000, at most 10000. */
+  readonly limit?: number | undefined
 }
 
 /** The labels that each breakdown puts on its lines. */
@@ -37,10 +39,11 @@ export interface UsageReportBy<By extends UsageBreakdown> extends Omit<UsageRepo
 
 export async function reportUsage<By extends UsageBreakdown>(
   settings: Settings,
-  { from, to, by }: UsageParams<By> = {},
+  { from, to, by, limit }: UsageParams<By> = {},
   options?: CallOptions,
 ): Promise<UsageReportBy<By>> {
-  const query = new URLSearchParams({ ...(from && { from }), ...(to && { to }), ...(by && { by }) })
+  const most = limit === undefined ? {} : { limit: String(limit) }
+  const query = new URLSearchParams({ ...(from && { from }), ...(to && { to }), ...(by && { by }), ...most })
   const path = query.size > 0 ? `/v1/usage?${query}` : '/v1/usage'
   const { value, meta } = await new Call(settings, { method: 'GET', path }, options).json()
   if (isReport<By>(value)) return { ...value, data: value.data.map(withUser) }

@@ -1,7 +1,8 @@
 import type { AdminUsageBreakdown as Breakdown } from '@llm-ferry/sdk/schema'
 import { usageKey } from '../limits/keys.ts'
 import type { Store } from '../store/store.ts'
-import { MEASURES, type Measure, parseField } from './usage-fields.ts'
+import { sumsOf, topUsers } from './top-users.ts'
+import { MEASURES, type Measure, parseField, prefixOf } from './usage-fields.ts'
 
 /** What a report is about. */
 export interface ReportQuery {
@@ -28,42 +29,143 @@ export interface UsageRow extends Readonly<Record<Measure, number>> {
 
 type Labels = Pick<UsageRow, 'key' | 'hour' | 'user' | 'vendor' | 'model'>
 
-/** Sums that are asked for at once. */
-const BATCH = 500
-
-/** What keys used on some days, oldest first; days without a call have no line. @throws {StoreUnavailable} */
-export async function usageReport(store: Store, query: ReportQuery): Promise<UsageRow[]> {
-  const rows: UsageRow[] = []
-  for (const day of query.days) rows.push(...(await rowsOf(store, day, query)))
-  return rows
+/** A report’s lines, oldest day first. */
+export interface Report {
+  readonly rows: readonly UsageRow[]
+  /** What is in no line of a day, where a day has more lines than were asked for. */
+  readonly others: readonly UsageRow[]
 }
+
+/** Keys whose sums are asked for at once. */
+const BATCH = 100
+/** The same where each has many users. */
+const BATCH_OF_USERS = 4
+
+type Amounts = Map<Measure, number>
 
 interface Row {
   readonly labels: Labels
-  readonly amounts: Map<Measure, number>
+  readonly amounts: Amounts
 }
 
-async function rowsOf(store: Store, day: string, query: ReportQuery): Promise<UsageRow[]> {
-  const rows = new Map<string, Row>()
-  for (let i = 0; i < query.keys.length; i += BATCH) {
-    const keys = query.keys.slice(i, i + BATCH)
-    const sums = await Promise.all(keys.map((key) => store.sums(usageKey(key, day))))
-    keys.forEach((key, at) => void add(rows, key, sums[at] ?? new Map(), query))
+/**
+ * What keys used on some days; days without a call have no line.
+ *
+ * @param limit most lines a day: those with the most calls.
+ * @throws {StoreUnavailable}
+ */
+export async function usageReport(store: Store, query: ReportQuery, limit: number): Promise<Report> {
+  const [rows, others]: [UsageRow[], UsageRow[]] = [[], []]
+  for (const day of query.days) {
+    const report = new DayReport(query, limit)
+    const batch = query.by === 'user' ? BATCH_OF_USERS : BATCH
+    for (let i = 0; i < query.keys.length; i += batch) {
+      await Promise.all(query.keys.slice(i, i + batch).map((key) => report.read(store, key, usageKey(key, day))))
+    }
+    rows.push(...report.rows.map(({ labels, amounts }) => toRow(day, labels, amounts)).sort(inOrder))
+    if (report.isCut) others.push(toRow(day, {}, report.others))
   }
-  return [...rows.values()].map(({ labels, amounts }) => toRow(day, labels, amounts)).sort(inOrder)
+  return { rows, others }
 }
 
-function add(rows: Map<string, Row>, key: string, sums: ReadonlyMap<string, number>, { by, user }: ReportQuery): void {
-  const kind = by === 'user' || user !== undefined ? 'user' : 'hour'
-  for (const [field, amount] of sums) {
-    const group = parseField(field)
-    if (group === undefined || group.by !== kind || (user !== undefined && group.of !== user)) continue
-    const labels = labelsOf(key, group, by)
-    const id = JSON.stringify(labels)
-    const row = rows.get(id) ?? { labels, amounts: new Map() }
-    row.amounts.set(group.measure, (row.amounts.get(group.measure) ?? 0) + amount)
-    rows.set(id, row)
+/** One day’s lines. No more than twice as many as asked for are held, however many users there are. */
+class DayReport {
+  readonly #query: ReportQuery
+  readonly #limit: number
+  readonly #total: Amounts = new Map()
+  #rows = new Map<string, Row>()
+  #isCut = false
+
+  constructor(query: ReportQuery, limit: number) {
+    this.#query = query
+    this.#limit = limit
   }
+
+  get rows(): readonly Row[] {
+    this.#cut()
+    return [...this.#rows.values()]
+  }
+
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  /** What is in none of the lines. */
+  get others(): Amounts {
+    const others = new Map(this.#total)
+    for (const { amounts } of this.rows) addAll(others, amounts, -1)
+    // A call that was settled while the lines were read may stand in one of the two alone.
+    for (const [measure, amount] of others) others.set(measure, Math.max(0, amount))
+    return others
+  }
+
+  /** @param sums key of the sums of `key`. */
+  async read(store: Store, key: string, sums: string): Promise<void> {
+    const { by, user } = this.#query
+    if (by === 'user' && user === undefined) await this.#readTop(store, key, sums)
+    else await this.#readAll(store, key, sums, user === undefined ? prefixOf('hour') : prefixOf('user', user))
+    if (this.#rows.size >= this.#limit * 2) this.#cut()
+  }
+
+  async #readAll(store: Store, key: string, sums: string, prefix: string): Promise<void> {
+    const fields = await scanned(store, sums, prefix)
+    addAll(this.#total, totalOf(fields), 1)
+    this.#add(key, fields)
+  }
+
+  async #readTop(store: Store, key: string, sums: string): Promise<void> {
+    const { groups, isCut } = await topUsers(store, sums, this.#limit)
+    if (groups.length === 0) return
+    const fields = await sumsOf(store, sums, groups)
+    this.#isCut ||= isCut
+    // Hours sum up the same calls as users do, and are few.
+    addAll(this.#total, totalOf(isCut ? await scanned(store, sums, prefixOf('hour')) : fields), 1)
+    this.#add(key, fields)
+  }
+
+  #add(key: string, fields: ReadonlyMap<string, number>): void {
+    for (const [field, amount] of fields) {
+      const sum = parseField(field)
+      if (sum === undefined) continue
+      const labels = labelsOf(key, sum, this.#query.by)
+      const id = JSON.stringify(labels)
+      const row = this.#rows.get(id) ?? { labels, amounts: new Map() }
+      addTo(row.amounts, sum.measure, amount)
+      this.#rows.set(id, row)
+    }
+  }
+
+  #cut(): void {
+    if (this.#rows.size <= this.#limit) return
+    this.#isCut = true
+    const byCalls = [...this.#rows].sort(([, a], [, b]) => callsOf(b) - callsOf(a))
+    this.#rows = new Map(byCalls.slice(0, this.#limit))
+  }
+}
+
+const callsOf = ({ amounts }: Row): number => amounts.get('calls') ?? 0
+
+async function scanned(store: Store, key: string, prefix: string): Promise<ReadonlyMap<string, number>> {
+  const fields = new Map<string, number>()
+  await store.scanSums(key, prefix, (field, amount) => fields.set(field, amount))
+  return fields
+}
+
+function totalOf(fields: ReadonlyMap<string, number>): Amounts {
+  const total: Amounts = new Map()
+  for (const [field, amount] of fields) {
+    const sum = parseField(field)
+    if (sum) addTo(total, sum.measure, amount)
+  }
+  return total
+}
+
+function addAll(to: Amounts, amounts: Amounts, sign: 1 | -1): void {
+  for (const [measure, amount] of amounts) addTo(to, measure, sign * amount)
+}
+
+function addTo(to: Amounts, measure: Measure, amount: number): void {
+  to.set(measure, (to.get(measure) ?? 0) + amount)
 }
 
 function labelsOf(

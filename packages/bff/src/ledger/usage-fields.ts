@@ -25,6 +25,13 @@ export interface Group {
   readonly model: string
 }
 
+/** What a field’s name says. */
+export interface Sum extends Group {
+  readonly measure: Measure
+  /** The beginning of the field’s name, which all measures of the group share: see {@link fieldOf}. */
+  readonly group: string
+}
+
 /** What a record adds to the sums: the same amounts in each group. */
 export interface UsageSums {
   /** Beginnings of fields: see {@link fieldOf}. */
@@ -50,6 +57,11 @@ function groupOf(by: Group['by'], of: string, vendor: string, model: string): st
 
 /** What stands behind the measure in a field's name. */
 export const FIELD_END: string = '"]'
+
+/** Where the names of all sums by hour, or by end user, begin: of one of them where it is named. */
+export function prefixOf(by: Group['by'], of?: string): string {
+  return `${JSON.stringify(of === undefined ? [by] : [by, of]).slice(0, -1)},`
+}
 
 /** The name of a sum: a list in JSON. Scripts put it together as well. */
 export function fieldOf(group: string, measure: string): string {
@@ -87,7 +99,9 @@ function changed(kind: CallRecord['kind'], holds: boolean): number {
 }
 
 /** What a field’s name says; `undefined` for one that is not of ours. */
-export function parseField(field: string): (Group & { readonly measure: Measure }) | undefined {
+export function parseField(field: string): Sum | undefined {
   const [by, of, vendor, model, measure] = JSON.parse(field) as [Group['by'], string, string, string, Measure]
-  return MEASURES.includes(measure) ? { by, of, vendor, model, measure } : undefined
+  if (!MEASURES.includes(measure)) return undefined
+  const group = field.slice(0, -(measure.length + FIELD_END.length))
+  return { by, of, vendor, model, measure, group }
 }

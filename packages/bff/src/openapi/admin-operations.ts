@@ -102,6 +102,11 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
       query('by', { type: 'string', enum: [...ADMIN_USAGE_BREAKDOWNS] }, 'How finely. Default `key`.'),
       query('key', { type: 'string' }, 'One key alone: its id or name.'),
       query('user', { type: 'string' }, 'One end user alone; not by hour.'),
+      query(
+        'limit',
+        { type: 'integer', minimum: 1, maximum: 10_000 },
+        'Most lines a day, those with the most calls; the others are summed up in one. Default 1000.',
+      ),
       query('format', { type: 'string', enum: ['json', 'csv'] }, 'Default `json`.'),
     ],
     answers: { 'application/json': 'AdminUsageReport', 'text/csv': { type: 'string' } },

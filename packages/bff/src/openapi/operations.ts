@@ -206,6 +206,11 @@ export const OPERATIONS: readonly Operation[] = [
       query('from', { type: 'string', format: 'date' }, 'First day. Default: `to`, or today.'),
       query('to', { type: 'string', format: 'date' }, 'Last day. Default: today.'),
       query('by', { type: 'string', enum: [...USAGE_BREAKDOWNS] }, 'How finely. Default `day`.'),
+      query(
+        'limit',
+        { type: 'integer', minimum: 1, maximum: 10_000 },
+        'Most lines a day, those with the most calls; the others are summed up in one. Default 1000.',
+      ),
       query('format', { type: 'string', enum: ['json', 'csv'] }, 'Default `json`.'),
     ],
     answers: { 'application/json': 'UsageReport', 'text/csv': { type: 'string' } },

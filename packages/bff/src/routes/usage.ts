@@ -4,7 +4,7 @@ import { DateTime } from 'luxon'
 import { z } from 'zod'
 import type { Context, Middleware } from '../context.ts'
 import { toCsv } from '../ledger/csv.ts'
-import { type ReportQuery, type UsageRow, usageReport } from '../ledger/report.ts'
+import { type Report, type ReportQuery, type UsageRow, usageReport } from '../ledger/report.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 
 export interface UsageOptions {
@@ -16,18 +16,25 @@ export interface UsageOptions {
 /** Most days in one report. */
 const MAX_DAYS = 92
 
+/** Lines of one report, over all days. */
+const MAX_LINES = 100_000
+
+/** Most lines a day, those with the most calls; the others are summed up in one. */
+export const linesADay: z.ZodType<number> = z.coerce.number().int().min(1).max(10_000).default(1000)
+
 const day = z.iso.date('must be a day such as 2026-11-22')
 const querySchema = z.strictObject({
   from: day.optional(),
   to: day.optional(),
   by: z.enum(USAGE_BREAKDOWNS).default('day'),
+  limit: linesADay,
   format: z.enum(['json', 'csv']).default('json'),
 })
 
-/** `GET /v1/usage?from=&to=&by=day|hour|model|user&format=json|csv`: what the caller's key used. Default: today. */
+/** `GET /v1/usage?from=&to=&by=day|hour|model|user&limit=&format=json|csv`: what the caller's key used. Default: today. */
 export function usage(options: UsageOptions): Middleware {
   return async function usage(context) {
-    const { from, to, by, format } = parseQuery(querySchema, context.query)
+    const { from, to, by, limit, format } = parseQuery(querySchema, context.query)
     const { caller } = context.state
     const days = daysOf(from, to, options.quotaTimezone)
     if (caller.isSession && by === 'hour') {
@@ -36,8 +43,8 @@ export function usage(options: UsageOptions): Middleware {
       })
     }
     const user = caller.isSession ? caller.user : undefined
-    const rows = await report(options.store, { keys: [caller.key], days, by, user })
-    answerUsage(context, { rows: rows.map(({ key: _, ...row }) => row), days, by, format }, options)
+    const { rows, others } = await report(options.store, { keys: [caller.key], days, by, user }, limit)
+    answerUsage(context, { rows: rows.map(({ key: _, ...row }) => row), others, days, by, format }, options)
   }
 }
 
@@ -66,10 +73,21 @@ function daysBetween(from: string, to: string): string[] {
   return Array.from({ length: count }, (_, i) => first.plus({ days: i }).toISODate() ?? '')
 }
 
-/** The lines of a report. @throws {FerryError} `overloaded` while the store is away. */
-export async function report(store: Store, query: ReportQuery): Promise<UsageRow[]> {
+/**
+ * The lines of a report.
+ *
+ * @param limit most lines a day.
+ * @throws {FerryError} `overloaded` while the store is away; `invalid_request` for more lines than one report has.
+ */
+export async function report(store: Store, query: ReportQuery, limit: number): Promise<Report> {
+  if (limit * query.days.length > MAX_LINES) {
+    const most = Math.floor(MAX_LINES / query.days.length)
+    throw new FerryError('invalid_request', `\`limit\`: at most ${most} for ${query.days.length} days`, {
+      param: 'limit',
+    })
+  }
   try {
-    return await usageReport(store, query)
+    return await usageReport(store, query, limit)
   } catch (cause) {
     if (!(cause instanceof StoreUnavailable)) throw cause
     throw new FerryError('overloaded', 'Usage cannot be read at the moment', { retryAfterMs: 1000, cause })
@@ -77,7 +95,7 @@ export async function report(store: Store, query: ReportQuery): Promise<UsageRow
 }
 
 /** A report to be answered. */
-export interface Report {
+export interface Answer extends Report {
   readonly rows: readonly (UsageRow & { readonly key_name?: string })[]
   readonly days: readonly string[]
   readonly by: Breakdown
@@ -87,17 +105,18 @@ export interface Report {
 /** Answers with a report, as JSON or as CSV. */
 export function answerUsage(
   context: Context,
-  { rows, days, by, format }: Report,
+  { rows, others, days, by, format }: Answer,
   { quotaTimezone }: Pick<UsageOptions, 'quotaTimezone'>,
 ): void {
   const data = rows.map(toAnswer)
   if (format === 'csv') {
     const labels = rows.some(({ key }) => key !== undefined) ? ALL_LABELS[by] : LABELS[by]
     context.type = 'text/csv; charset=utf-8'
-    context.body = toCsv([...labels, ...AMOUNTS], data)
+    context.body = toCsv([...labels, ...AMOUNTS], [...data, ...others.map(toAnswer)])
     return
   }
-  context.body = { object: 'list', from: days[0], to: days.at(-1), timezone: quotaTimezone, by, data }
+  const cut = others.length > 0 && { others: others.map(toAnswer) }
+  context.body = { object: 'list', from: days[0], to: days.at(-1), timezone: quotaTimezone, by, data, ...cut }
 }
 
 const LABELS: Readonly<Record<Breakdown, readonly string[]>> = {
@@ -125,7 +144,7 @@ const AMOUNTS = [
   'cost_usd',
 ] as const
 
-function toAnswer(row: Report['rows'][number]): Record<string, unknown> {
+function toAnswer(row: Answer['rows'][number]): Record<string, unknown> {
   const { day, key, key_name, hour, user, vendor, model } = row
   return {
     day,

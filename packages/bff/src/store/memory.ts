@@ -25,7 +25,18 @@ export function createMemoryStore(now: () => number = steadyNow()): Store {
       return true
     },
     delete: async (key) => current().delete(key),
-    sums: async (key) => new Map(current().numbers(key)),
+    scanSums: async (key, prefix, visit) => {
+      for (const [field, amount] of current().numbers(key) ?? []) if (field.startsWith(prefix)) visit(field, amount)
+    },
+    sums: async (key, fields) => {
+      const numbers = current().numbers(key)
+      return new Map(
+        [...fields].flatMap((field) => {
+          const amount = numbers?.get(field)
+          return amount === undefined ? [] : [[field, amount]]
+        }),
+      )
+    },
     consume: async (stream, _consumer, handle) => {
       const records = current().take(stream, RECORDS_AT_ONCE)
       if (records.length > 0) await handle(records)

@@ -42,8 +42,13 @@ export interface Store {
   set(key: string, value: Buffer | string, options: SetOptions): Promise<boolean>
   /** Resolves with whether there was a value. */
   delete(key: string): Promise<boolean>
-  /** Fields of a hash that procedures count in. */
-  sums(key: string): Promise<ReadonlyMap<string, number>>
+  /**
+   * Visits the fields of a hash that procedures count in whose names begin so, in steps: a large one holds nobody up. One
+   * that changes meanwhile may be visited twice.
+   */
+  scanSums(key: string, prefix: string, visit: (field: string, amount: number) => void): Promise<void>
+  /** Those of the fields that there are. */
+  sums(key: string, fields: readonly string[]): Promise<ReadonlyMap<string, number>>
   /**
    * Hands over the next records of a stream, each to one consumer of all, and again to another one when `handle` rejects
    * or the process ends. Those that were handled, by everybody who reads the stream, are removed.

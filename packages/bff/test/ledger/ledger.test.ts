@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { UsageReport, UsageRow } from '@llm-ferry/sdk/schema'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '../../../../test/testkit/eventually.ts'
@@ -157,6 +158,54 @@ describe('GET /v1/usage', () => {
     expect((await rowsOf(bff, '?by=hour'))[0]).toHaveProperty('hour')
   })
 
+  test('of a key with 50,000 users has the first of them, and the others in one line, so that it adds up', async () => {
+    const bff = await start(plainAnswer, prices)
+    await bff.chat({ user: 'last' })
+    await untilRecords(1)
+    const [hash = ''] = await redis.keys('ferry:*:usage:app:*')
+    const counts = { calls: 0, promptTokens: 0 }
+    for (let from = 0; from < 50_000; from += 10_000) {
+      const sums: Record<string, number> = {}
+      for (let i = from; i < from + 10_000; i++) {
+        const calls = (i % 1000) + 2
+        for (const [measure, amount] of [['calls', calls] as const, ['promptTokens', calls * 10] as const]) {
+          sums[JSON.stringify(['user', `[*?]${i}`, 'openai', 'gpt-x', measure])] = amount
+          counts[measure] += amount
+        }
+      }
+      await redis.hset(hash, sums)
+    }
+    const hour = (measure: string): string => JSON.stringify(['hour', '1', 'openai', 'gpt-x', measure])
+    await redis.hincrby(hash, hour('calls'), counts.calls)
+    await redis.hincrby(hash, hour('promptTokens'), counts.promptTokens)
+    const all = (await rowsOf(bff))[0] as unknown as UsageRow
+    expect(all.calls).toBe(counts.calls + 1)
+
+    const report = (await (await usage(bff, '?by=user&limit=60')).json()) as UsageReport
+    expect(report.data).toHaveLength(60)
+    expect(report.data.filter(({ calls }) => calls === 1001)).toHaveLength(50)
+    expect(report.data.filter(({ calls }) => calls === 1000)).toHaveLength(10)
+    expect(report.data.every(({ calls, prompt_tokens }) => prompt_tokens === calls * 10)).toBe(true)
+    const lines = [...report.data, ...(report.others ?? [])]
+    expect(lines).toHaveLength(61)
+    for (const measure of ['calls', 'prompt_tokens', 'completion_tokens', 'cost_usd'] as const) {
+      expect(lines.reduce((sum, line) => sum + line[measure], 0)).toBeCloseTo(all[measure], 9)
+    }
+    const csv = (await (await usage(bff, '?by=user&limit=60&format=csv')).text()).trimEnd().split('\r\n')
+    expect(csv).toHaveLength(62)
+    expect(csv.at(-1)).toMatch(new RegExp(`^${report.from},,,,${report.others?.[0]?.calls},`))
+  }, 60_000)
+
+  test('of any breakdown has no more lines a day than asked for', async () => {
+    const bff = await start(plainAnswer, prices)
+    for (const model of ['second/gpt-y', 'openai/gpt-x', 'openai/gpt-x']) await bff.chat({ model })
+    await untilRecords(3)
+    const report = (await (await usage(bff, '?by=model&limit=1')).json()) as UsageReport
+    expect(report).toMatchObject({ data: [{ model: 'gpt-x', calls: 2 }], others: [{ calls: 1, unpriced_calls: 1 }] })
+    const whole = (await (await usage(bff, '?by=model')).json()) as UsageReport
+    expect(whole).not.toHaveProperty('others')
+  })
+
   test('as CSV the sums are the same', async () => {
     const bff = await start(plainAnswer, prices)
     for (const user of ['=cmd', 'b,c', 'd']) await bff.chat({ user })
@@ -174,6 +223,8 @@ describe('GET /v1/usage', () => {
     ['?from=yesterday', 'from'],
     ['?from=2026-02-01&to=2026-01-01', 'from'],
     ['?from=2020-01-01', 'from'],
+    ['?limit=0', 'limit'],
+    ['?limit=10000&from=2026-01-01&to=2026-02-01', 'limit'],
     ['?key=other', undefined],
   ])('refuses %s', async (query, param) => {
     const response = await usage(await start(plainAnswer), query)

@@ -41,7 +41,11 @@ export const UsageReport = z
     to: z.string().describe('Last day, included.'),
     timezone: z.string().describe('IANA name of the zone whose days they are.'),
     by: z.enum(USAGE_BREAKDOWNS),
-    data: z.array(UsageRow),
+    data: z.array(UsageRow).describe('At most `limit` lines a day: those with the most calls.'),
+    others: z
+      .array(UsageRow)
+      .optional()
+      .describe('What is in no line of a day that has more of them; one for each such day.'),
   })
   .describe('What a key used.')
 export type UsageReport = z.infer<typeof UsageReport>

@@ -170,7 +170,7 @@ describe('ferry keys', () => {
 
 describe('ferry usage', () => {
   test('prints what was used, as a table, JSON and CSV', async () => {
-    const { ferry, ask } = await start()
+    const { ferry, ask, chat } = await start()
     await ask(BFF_KEY)
     await ask(BFF_KEY)
     for (const by of ['key', 'user', 'model', 'day', 'hour']) {
@@ -181,6 +181,11 @@ describe('ferry usage', () => {
     }
     expect((await ferry('usage --json')).json).toMatchObject({ by: 'key', data: [{ key_name: 'app', calls: 2 }] })
     expect((await ferry('usage --key app --user app')).out).toMatch(/^total/m)
+    expect((await ferry('usage --by user --top 1')).out).toMatch(/^\S+ +app +app +openai +gpt-x +2 /m)
+    await (await chat({ user: 'ann' })).text()
+    const cut = await ferry('usage --by user --top 1')
+    expect(cut.out).toMatch(/^\S+ +\(others\) +1 /m)
+    expect(cut.out).toMatch(/^total .* 3 +0 /m)
     expect((await ferry('usage --user nobody')).out).toBe('Nothing was used.\n')
     expect(await ferry('usage --key nobody')).toMatchObject({ code: 1 })
     expect(await ferry('usage --from 2026-13-01')).toMatchObject({ code: 1, err: expect.stringContaining('from') })

@@ -3,7 +3,7 @@ import { ADMIN_USAGE_BREAKDOWNS } from '@llm-ferry/sdk/schema'
 import { z } from 'zod'
 import type { Middleware } from '../../context.ts'
 import type { KeyAdmin } from '../../keys/admin.ts'
-import { answerUsage, daysOf, parseQuery, report, type UsageOptions } from '../usage.ts'
+import { answerUsage, daysOf, linesADay, parseQuery, report, type UsageOptions } from '../usage.ts'
 
 export interface AdminUsageOptions extends UsageOptions {
   readonly admin: KeyAdmin
@@ -16,15 +16,16 @@ const query = z.strictObject({
   from: z.iso.date('must be a day such as 2026-11-22').optional(),
   to: z.iso.date('must be a day such as 2026-11-22').optional(),
   by: z.enum(ADMIN_USAGE_BREAKDOWNS).default('key'),
+  limit: linesADay,
   format: z.enum(['json', 'csv']).default('json'),
   key: z.string().optional(),
   user: z.string().optional(),
 })
 
-/** `GET /admin/v1/usage?from=&to=&by=key|user|model|day|hour&key=&user=&format=json|csv`: what all keys used. */
+/** `GET /admin/v1/usage?from=&to=&by=key|user|model|day|hour&key=&user=&limit=&format=json|csv`: what all keys used. */
 export function adminUsage(options: AdminUsageOptions): Middleware {
   return async function adminUsage(context) {
-    const { from, to, by, format, key, user } = parseQuery(query, context.query)
+    const { from, to, by, limit, format, key, user } = parseQuery(query, context.query)
     if (user !== undefined && by === 'hour') {
       throw new FerryError('invalid_request', '`by`: an end user’s hours are not kept: ask by day or model', {
         param: 'by',
@@ -40,9 +41,9 @@ export function adminUsage(options: AdminUsageOptions): Middleware {
         { param: 'from' },
       )
     }
-    const rows = await report(options.store, { keys, days, by, user })
+    const { rows, others } = await report(options.store, { keys, days, by, user }, limit)
     const named = rows.map((row) => (row.key === undefined ? row : { ...row, key_name: names.get(row.key) ?? row.key }))
-    answerUsage(context, { rows: named, days, by, format }, options)
+    answerUsage(context, { rows: named, others, days, by, format }, options)
   }
 }
 

@@ -6,13 +6,14 @@ import { table } from '../table.ts'
 
 const HELP = `ferry usage: what keys used
 
-  ferry usage [--by key|user|model|day|hour] [--from DAY] [--to DAY] [--key KEY] [--user USER] [--csv]
+  ferry usage [--by key|user|model|day|hour] [--from DAY] [--to DAY] [--key KEY] [--user USER] [--top N] [--csv]
 
   --by WHAT            how finely; default key
   --from DAY           first day, such as 2026-11-01; default --to
   --to DAY             last day; default today, in the server's QUOTA_TIMEZONE
   --key KEY            one key alone, by id or name
   --user USER          one end user alone; not by hour
+  --top N              most lines a day, those with the most calls; default 1000
   --csv                print comma-separated values, for spreadsheets
 
 Options:
@@ -30,15 +31,15 @@ export const usage: Command = {
   help: HELP,
   async run(args, context) {
     const text = { type: 'string' } as const
-    const own = { by: text, from: text, to: text, key: text, user: text, csv: { type: 'boolean' } } as const
+    const own = { by: text, from: text, to: text, key: text, user: text, top: text, csv: { type: 'boolean' } } as const
     const { values, positionals } = readArguments(args, { ...SERVER_OPTIONS, ...own })
     if (positionals.length > 0) throw wrongUse(`ferry usage: takes no ${positionals.join(' ')}`)
-    const { by, from, to, key, user, csv, json } = values
+    const { by, from, to, key, user, top, csv, json } = values
     if (csv && json) throw wrongUse('--csv and --json: choose one')
     if (by !== undefined && !(ADMIN_USAGE_BREAKDOWNS as readonly string[]).includes(by)) {
       throw wrongUse(`--by ${by}: must be one of ${ADMIN_USAGE_BREAKDOWNS.join(', ')}`)
     }
-    const given = Object.entries({ by, from, to, key, user, ...(csv && { format: 'csv' }) })
+    const given = Object.entries({ by, from, to, key, user, limit: top, ...(csv && { format: 'csv' }) })
     const query = new URLSearchParams(given.filter((pair): pair is [string, string] => pair[1] !== undefined))
     const answer = await new AdminClient(values, context).text('GET', `/usage?${query}`)
     if (csv) return context.out(answer)
@@ -47,8 +48,13 @@ export const usage: Command = {
   },
 }
 
-function asTable({ data }: AdminUsageReport): string {
-  const labels = LABELS.filter((label) => data.some((row) => row[label] !== undefined))
+function asTable({ data: lines, others = [] }: AdminUsageReport): string {
+  const labels = LABELS.filter((label) => lines.some((row) => row[label] !== undefined))
+  const [, first] = labels
+  const data: AdminUsageReport['data'] = [
+    ...lines,
+    ...others.map((row) => (first === undefined ? row : { ...row, [first]: '(others)' })),
+  ]
   const rows = data.map((row) => [...labels.map((label) => row[label]), ...AMOUNTS.map((amount) => row[amount])])
   const total = AMOUNTS.map((amount) => Math.round(data.reduce((sum, row) => sum + row[amount], 0) * 1e9) / 1e9)
   const head = [...labels, 'calls', 'failed', 'prompt', 'completion', 'usd']
