@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { KEY_PROCEDURES } from '../../packages/bff/src/keys/procedures.ts'
 import { PROCEDURES } from '../../packages/bff/src/limits/procedures.ts'
 import { answersWithin } from '../../packages/bff/src/store/index.ts'
 import { createRedisStore } from '../../packages/bff/src/store/redis.ts'
@@ -8,6 +9,7 @@ import type { Store } from '../../packages/bff/src/store/store.ts'
 import { limiterContract } from '../../packages/bff/test/limits/limiter.contract.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { type RedisServer, startRedis } from '../testkit/redis.ts'
+import { openKeys } from './support.ts'
 
 const SLOTS = 16_384
 const MASTERS = 3
@@ -37,7 +39,7 @@ async function allWell(servers: readonly RedisServer[]): Promise<boolean> {
   return states.every(Boolean)
 }
 
-describe('limits in a Redis Cluster of three masters', () => {
+describe('limits and keys in a Redis Cluster of three masters', () => {
   let servers: RedisServer[]
   let store: Store
 
@@ -45,7 +47,12 @@ describe('limits in a Redis Cluster of three masters', () => {
     servers = await startMasters()
     const nodes = servers.map(({ port }) => `127.0.0.1:${port}`).join(',')
     const address = parseRedisAddress(`redis+cluster://${nodes}`)
-    store = createRedisStore({ address, timeoutMs: 5000, procedures: PROCEDURES, onError: () => {} })
+    store = createRedisStore({
+      address,
+      timeoutMs: 5000,
+      procedures: [...PROCEDURES, ...KEY_PROCEDURES],
+      onError: () => {},
+    })
     await answersWithin(store, 10_000)
   }, 60_000)
 
@@ -55,6 +62,19 @@ describe('limits in a Redis Cluster of three masters', () => {
   })
 
   limiterContract(() => store)
+
+  test('keys are made, renamed, seen by another process within a second, and deleted', async () => {
+    const [one, other] = [await openKeys(store), await openKeys(store)]
+    const { record, secret = '' } = await one.admin.create({ name: 'app', limits: { streams: 3 } })
+    await eventually('the other has it', () => other.ring.find(secret)?.record.id === record.id, 1000)
+    await other.admin.update('app', { name: 'apps', disabled: true })
+    await eventually('the first has the change', () => one.ring.find(secret)?.record.disabled === true, 1000)
+    await expect(one.admin.create({ name: 'apps' })).rejects.toMatchObject({ code: 'conflict', param: 'name' })
+    await one.admin.create({ name: 'app' })
+    await one.admin.delete('apps')
+    await eventually('it is gone', () => other.ring.find(secret) === undefined, 1000)
+    expect([...(await other.admin.names()).values()].toSorted()).toEqual(['app', 'apps'])
+  })
 
   test('records of all shards are handed over', async () => {
     const streams = Array.from({ length: 16 }, (_, shard) => `ferry:{${shard}}:ledger`)

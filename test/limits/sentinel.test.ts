@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, createRegistry } from '@llm-ferry/kit'
 import { Redis } from 'ioredis'
-import { onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { KEY_PROCEDURES } from '../../packages/bff/src/keys/procedures.ts'
 import { createCalendar } from '../../packages/bff/src/limits/calendar.ts'
 import { Limits } from '../../packages/bff/src/limits/limits.ts'
 import { PROCEDURES } from '../../packages/bff/src/limits/procedures.ts'
@@ -16,7 +17,7 @@ import { call, record } from '../../packages/bff/test/limits/support.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
 import { type RedisServer, startRedis } from '../testkit/redis.ts'
-import { counted } from './support.ts'
+import { counted, openKeys } from './support.ts'
 
 /** Watches a master; of three of them two must agree that it is gone. */
 async function startSentinel(master: number): Promise<number> {
@@ -71,7 +72,12 @@ test('a failover loses no call: what went on meanwhile is counted at the new mas
   const { master, replica, sentinels } = await startWatched()
   const hosts = sentinels.map((port) => `127.0.0.1:${port}`).join(',')
   const address = parseRedisAddress(`redis+sentinel://${hosts}/main`)
-  const store = createRedisStore({ address, timeoutMs: 500, procedures: PROCEDURES, onError: () => {} })
+  const store = createRedisStore({
+    address,
+    timeoutMs: 500,
+    procedures: [...PROCEDURES, ...KEY_PROCEDURES],
+    onError: () => {},
+  })
   await answersWithin(store, 10_000)
   const spoolFolder = mkdtempSync(join(tmpdir(), 'ferry-spool-'))
   const [log, registry] = [createLogger('test', 'silent'), createRegistry()]
@@ -97,4 +103,39 @@ test('a failover loses no call: what went on meanwhile is counted at the new mas
   await eventually('all are counted', async () => (await counted(direct, 'tokens')) === 120, 20_000)
   await one()
   await eventually('the new master counts on', async () => (await counted(direct, 'requests')) === 41)
+}, 60_000)
+
+test('a failover loses no key: those known go on meanwhile, and changes are made at the new master', async () => {
+  const { master, replica, sentinels } = await startWatched()
+  const hosts = sentinels.map((port) => `127.0.0.1:${port}`).join(',')
+  const address = parseRedisAddress(`redis+sentinel://${hosts}/main`)
+  const open = async () => {
+    const store = createRedisStore({
+      address,
+      timeoutMs: 500,
+      procedures: [...PROCEDURES, ...KEY_PROCEDURES],
+      onError: () => {},
+    })
+    onTestFinished(() => store.close())
+    await answersWithin(store, 10_000)
+    return openKeys(store)
+  }
+  const [one, other] = [await open(), await open()]
+  const { secret = '' } = await one.admin.create({ name: 'app' })
+  await eventually('the other has it', () => other.ring.find(secret) !== undefined, 1000)
+  const direct = new Redis(replica.url)
+  onTestFinished(() => direct.disconnect())
+  await eventually('the replica has it', async () => (await direct.exists('ferry:{keys}:name:app')) === 1, 5000)
+
+  await master.halt('SIGKILL')
+  await expect(one.admin.update('app', { disabled: true })).rejects.toMatchObject({ code: 'overloaded' })
+  expect([one, other].map(({ ring }) => ring.find(secret)?.record.disabled)).toEqual([false, false])
+  const disabled = (): Promise<boolean> =>
+    one.admin.update('app', { disabled: true }).then(
+      () => true,
+      () => false,
+    )
+  await eventually('a change is taken again', disabled, 20_000)
+  await eventually('the other has the change', () => other.ring.find(secret)?.record.disabled === true, 2000)
+  expect((await direct.role())[0]).toBe('master')
 }, 60_000)

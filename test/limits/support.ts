@@ -3,9 +3,17 @@ import { createServer, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { listen } from '@llm-ferry/kit'
+import { createLogger, createRegistry, listen } from '@llm-ferry/kit'
 import { Redis } from 'ioredis'
 import { Agent, request } from 'undici'
+import { onTestFinished } from 'vitest'
+import { KeyAdmin } from '../../packages/bff/src/keys/admin.ts'
+import { KeyRing } from '../../packages/bff/src/keys/ring.ts'
+import { Seals } from '../../packages/bff/src/keys/seals.ts'
+import { KeySync } from '../../packages/bff/src/keys/sync.ts'
+import { createPolicies } from '../../packages/bff/src/limits/policy-schema.ts'
+import type { Store } from '../../packages/bff/src/store/store.ts'
+import { call } from '../../packages/bff/test/limits/support.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { type RedisServer, startRedis } from '../testkit/redis.ts'
 import { type Service, startBff } from '../testkit/services.ts'
@@ -261,4 +269,20 @@ export async function metric(bff: Service, name: string): Promise<number> {
   const page = await (await fetch(`http://127.0.0.1:${bff.metricsPort}/metrics`)).text()
   const lines = page.split('\n').filter((line) => line.startsWith(name))
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
+/** The keys of one process. */
+export interface Keys {
+  readonly ring: KeyRing
+  readonly admin: KeyAdmin
+}
+
+/** Keys as a BFF process has them, without the rest of it. */
+export async function openKeys(store: Store): Promise<Keys> {
+  const ring = new KeyRing(createPolicies(call({}).policy, undefined))
+  const [log, registry] = [createLogger('test', 'silent'), createRegistry()]
+  const sync = new KeySync({ store, ring, seals: new Seals([]), configured: [], log, registry })
+  onTestFinished(() => sync.close())
+  await sync.start()
+  return { ring, admin: new KeyAdmin({ ring, sync, vendors: new Set() }) }
 }
