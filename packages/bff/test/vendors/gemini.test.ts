@@ -153,6 +153,32 @@ describe('the Gemini stream', () => {
     expect(message.annotations).toEqual([{ type: 'url_citation', url_citation: place }])
   })
 
+  it('turns citations into annotations, in streams and whole answers alike', () => {
+    const cited = { startIndex: 0, endIndex: 6, uri: 'https://b.example', title: 'B' }
+    const candidate = {
+      content: { parts: [{ text: '天空 is blue' }] },
+      finishReason: 'STOP',
+      citationMetadata: { citations: [cited] },
+    }
+    const place = { url: 'https://b.example', title: 'B', start_index: 0, end_index: 2 }
+    const told = [{ type: 'url_citation', url_citation: place }]
+    const streamed = accumulate(gemini.stream(REQUEST, target).event(event({ candidates: [candidate] })))
+    expect(streamed.choices[0]?.message.annotations).toEqual(told)
+    expect(gemini.response({ candidates: [candidate] }, target).choices[0]?.message.annotations).toEqual(told)
+  })
+
+  it('gives an answer without id one of its own, the same in all its chunks', () => {
+    const candidate = (finish: object) => ({ candidates: [{ content: { parts: [{ text: 'a' }] }, ...finish }] })
+    const mapper = gemini.stream(REQUEST, target)
+    const chunks = [{}, { finishReason: 'STOP' }].flatMap((finish) => mapper.event(event(candidate(finish))))
+    const ids = new Set(chunks.map(({ id }) => id))
+    expect(ids.size).toBe(1)
+    const whole = gemini.response(candidate({ finishReason: 'STOP' }), target).id
+    expect(whole).toMatch(/./)
+    expect([...ids][0]).toMatch(/./)
+    expect(ids).not.toContain(whole)
+  })
+
   it('passes on images the model draws', () => {
     const candidate = {
       content: { parts: [{ inlineData: { mimeType: 'image/png', data: 'AAAA' } }] },

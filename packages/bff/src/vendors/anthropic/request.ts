@@ -23,7 +23,7 @@ export function mapRequest(request: ChatRequest, target: Target): WireRequest {
   const sampling = plan.thinking?.type === 'enabled' ? {} : mapSampling(request, traits, sent)
   const called = pairToolCalls(request.messages)
   const { system, messages } = mapMessages(request.messages, traits, target)
-  if (messages.length === 0) throw invalid('messages', 'has instructions only; add a user message.')
+  if (messages.length === 0) throw invalid('messages', 'has no user message with content; add one.')
   const body = {
     model: target.model,
     max_tokens,

@@ -16,7 +16,7 @@ export function mapRequest(request: ChatRequest, target: Target): WireRequest {
   const traits = traitsOf(target.model)
   const sent = new Set<string>()
   const { system, contents } = mapMessages(request.messages, pairToolCalls(request.messages), traits, target)
-  if (contents.length === 0) throw invalid('messages', 'has instructions only; add a user message.')
+  if (contents.length === 0) throw invalid('messages', 'has no user message with content; add one.')
   const generationConfig = { ...mapSampling(request, sent), ...mapOutput(request, traits, target, sent) }
   const serviceTier = mapTier(request, sent)
   const body = {
