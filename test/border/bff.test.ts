@@ -1,6 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { GoogleGenerativeAI } from '@google/generative-ai'
 import { createFerry } from '@llm-ferry/sdk'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../testkit/eventually.ts'
 import { delay } from '../testkit/scripted-vendor.ts'
 import { RELAY_TOKEN, type Service, startBff, VENDORS } from '../testkit/services.ts'
 import { answerRightly, type BorderRig, startBorder } from './rig.ts'
@@ -10,14 +15,25 @@ import { answerRightly, type BorderRig, startBorder } from './rig.ts'
 const BFF_KEY = 'bff-key-0123456789abcdef01234567'
 let rig: BorderRig
 let bff: Service
+let folder: string
+const ledgerFile = (): string => join(folder, 'ledger.jsonl')
 
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'ferry-border-bff-'))
   rig = await startBorder()
-  bff = await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: rig.line.origin, RELAY_TOKEN })
+  bff = await startBff({
+    BFF_KEYS: `app:${BFF_KEY}`,
+    RELAY_URLS: rig.line.origin,
+    RELAY_TOKEN,
+    LEDGER_FILE: ledgerFile(),
+    RATE_LIMIT_RPM: '10000',
+    KEY_RATE_LIMIT_RPM: '10000',
+  })
 })
 afterAll(async () => {
   await bff.stop()
   await rig.stop()
+  rmSync(folder, { recursive: true, force: true })
 })
 beforeEach(() => {
   answerRightly(rig.vendor)
@@ -36,23 +52,75 @@ async function streamText(vendor: string): Promise<string> {
   return text
 }
 
-describe.each(VENDORS)('%s', (vendor) => {
-  test.each([
-    ['plain', async () => (await ferry().chat(ask(vendor))).text],
-    ['streamed', () => streamText(vendor)],
-  ])('%s: the text is the uncut one, and the vendor is called once', async (_, call) => {
-    const whole = await call()
-    for (let every = 600; every < 1500; every += 150) {
-      rig.line.cutAll('rst')
-      await sleep(30)
-      rig.vendor.clear()
-      const first = rig.line.connections
-      rig.line.fate = (connection) =>
-        connection - first < 5 ? { afterDown: every, how: connection % 2 ? 'fin' : 'rst' } : undefined
-      expect(await call()).toBe(whole)
-      expect(rig.vendor.requests).toHaveLength(1)
-    }
-  })
+// It takes no fetch of its own, so the link cannot be put under it: the BFF's native route is its way over the border.
+const google = () =>
+  new GoogleGenerativeAI(BFF_KEY).getGenerativeModel(
+    { model: 'gemini-x' },
+    { baseUrl: `${bff.origin}/proxy/gemini`, apiVersion: 'v1beta' },
+  )
+
+async function googleStream(): Promise<string> {
+  let text = ''
+  for await (const chunk of (await google().generateContentStream('hello')).stream) text += chunk.text()
+  return text
+}
+
+const CALLS: readonly (readonly [string, () => Promise<string>])[] = [
+  ...VENDORS.flatMap((vendor) => [
+    [`${vendor}, plain`, async () => (await ferry().chat(ask(vendor))).text] as const,
+    [`${vendor}, streamed`, () => streamText(vendor)] as const,
+  ]),
+  ['@google/generative-ai, plain', async () => (await google().generateContent('hello')).response.text()],
+  ['@google/generative-ai, streamed', googleStream],
+]
+
+interface Entry {
+  readonly id: string
+  readonly outcome: string
+  readonly attempts: number
+}
+
+function ledger(): Entry[] {
+  try {
+    const lines = readFileSync(ledgerFile(), 'utf8').split('\n').slice(0, -1)
+    return lines.map((line) => JSON.parse(line) as Entry)
+  } catch {
+    return []
+  }
+}
+
+const metricsPage = async (): Promise<string> => (await fetch(`http://127.0.0.1:${bff.metricsPort}/metrics`)).text()
+
+/** How many carriers broke under a call and were followed by another. */
+const breaks = async (): Promise<number> =>
+  Number(/^link_reconnects_total\{[^}]*cause="break"[^}]*\} (\S+)$/m.exec(await metricsPage())?.[1] ?? 0)
+
+/** Longer than the ledger waits before it writes. */
+const LEDGER_MS = 1200
+
+test.each(CALLS)('%s: the uncut text, one call at the vendor and one record in the ledger', async (_, call) => {
+  const before = ledger().length
+  const breaksBefore = await breaks()
+  let calls = 1
+  const whole = await call()
+  expect(whole).not.toBe('')
+  for (let every = 600; every < 1500; every += 150, calls++) {
+    rig.line.cutAll('rst')
+    await sleep(30)
+    rig.vendor.clear()
+    const first = rig.line.connections
+    rig.line.fate = (connection) =>
+      connection - first < 5 ? { afterDown: every, how: connection % 2 ? 'fin' : 'rst' } : undefined
+    expect(await call()).toBe(whole)
+    expect(rig.vendor.requests).toHaveLength(1)
+  }
+  expect((await breaks()) - breaksBefore).toBeGreaterThan(0)
+  await eventually('a record of each call', () => ledger().length >= before + calls)
+  await sleep(LEDGER_MS)
+  const entries = ledger().slice(before)
+  expect(entries).toHaveLength(calls)
+  expect(new Set(entries.map(({ id }) => id)).size).toBe(calls)
+  for (const entry of entries) expect(entry).toMatchObject({ outcome: 'completed', attempts: 1 })
 })
 
 test('a caller who leaves ends the vendor’s call within a second', async () => {
@@ -77,7 +145,7 @@ test('what the link went through is in the metrics', async () => {
   rig.line.cutAll('rst')
   await sleep(30)
   await streamText('openai')
-  const page = await (await fetch(`http://127.0.0.1:${bff.metricsPort}/metrics`)).text()
+  const page = await metricsPage()
   const relay = new URL(rig.line.origin).host
   const value = (name: string, more = ''): number =>
     Number(new RegExp(`^${name}\\{relay="${relay}"${more}\\} (\\S+)$`, 'm').exec(page)?.[1])

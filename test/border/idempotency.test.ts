@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,7 +27,7 @@ let started = 0
 
 const ledgerFile = (): string => join(folder, 'ledger.jsonl')
 
-async function bff(): Promise<Service> {
+async function bff(more: Record<string, string> = {}): Promise<Service> {
   return startBff({
     BFF_KEYS: `alice:${ALICE},mallory:${MALLORY}`,
     RELAY_URLS: relay.origin,
@@ -39,6 +39,7 @@ async function bff(): Promise<Service> {
     IDEMPOTENCY_TTL_MS: String(TTL_MS),
     RATE_LIMIT_RPM: '10000',
     KEY_RATE_LIMIT_RPM: '10000',
+    ...more,
   })
 }
 
@@ -282,6 +283,99 @@ describe('after SIGKILL of the first process', () => {
   })
 })
 
+describe('after SIGKILL of the first process, before the answer’s head', () => {
+  test.each(VENDORS)('%s: the whole plain answer, from one call, with one line in the ledger', async (name) => {
+    const [key, body] = [newKey(), chatBody(name, false)]
+    const victim = await bff()
+    slowly(300)
+    const original = ask({ at: victim, key, body })
+    original.catch(() => {})
+    await vendorIsAsked()
+    victim.signal('SIGKILL')
+    await expect(original).rejects.toThrow()
+    const repeat = await answer({ at: second, key, body })
+    expect(repeat).toMatchObject({ status: 200, how: 'taken-over' })
+    expect(JSON.parse(repeat.text).choices[0].message.content).not.toBe('')
+    expect(vendor.requests).toHaveLength(1)
+    expect(await stored({ at: first, key, body })).toEqual({ ...repeat, how: 'stored' })
+    expect(await ledgerOf(idOf(repeat))).toMatchObject([{ outcome: 'completed', attempts: 1 }])
+  })
+})
+
+test('a vendor that is called directly: 410 after SIGKILL of the process, once its lease is over, and no second call', async () => {
+  const file = join(folder, 'direct.yaml')
+  writeFileSync(file, `vendors:\n  near: { dialect: openai, origin: "${vendor.origin}", apiKey: none }\n`)
+  // The lease is 15 s, and a record lives at least four of them.
+  const [victim, other] = await Promise.all([bff({ FERRY_CONFIG: file }), bff({ FERRY_CONFIG: file })])
+  try {
+    const [key, body] = [newKey(), chatBody('near')]
+    slowly(200)
+    const original = ask({ at: victim, key, body }).then((response) => read(response))
+    original.catch(() => {})
+    await vendorIsAsked()
+    await sleep(100)
+    victim.signal('SIGKILL')
+    await expect(original).rejects.toThrow()
+    const at = performance.now()
+    const repeat = await answer({ at: other, key, body })
+    expect([repeat.status, codeOf(repeat)]).toEqual([410, 'exchange_lost'])
+    expect(performance.now() - at).toBeLessThan(16_000)
+    // And at once from now on.
+    const later = await answer({ at: other, key, body })
+    expect([later.status, codeOf(later)]).toEqual([410, 'exchange_lost'])
+    expect(vendor.requests).toHaveLength(1)
+  } finally {
+    await Promise.all([victim.stop(), other.stop()])
+  }
+}, 40_000)
+
+test('a relay that dies under the call: the break shows, repeats get 410, and the vendor is called once', async () => {
+  const markers = { EXCHANGE_MARKERS_DIR: mkdtempSync(join(folder, 'markers-')) }
+  const mortal = await startRelayHere(vendor, markers)
+  const alone = await bff({ RELAY_URLS: mortal.origin })
+  let replacement: Awaited<ReturnType<typeof startRelayHere>> | undefined
+  try {
+    const key = newKey()
+    slowly(100)
+    const original = answer({ at: alone, key })
+    await vendorIsAsked()
+    await sleep(200)
+    await mortal.stop()
+    // The host is back with its markers, and without what its process held.
+    replacement = await startRelayHere(vendor, { ...markers, PORT: String(mortal.port) })
+    const { text } = await original
+    expect(text).toMatch(/exchange_lost|upstream_truncated/)
+    expect(text).not.toMatch(/\[DONE\]/)
+    await sleep(100)
+    const repeat = await answer({ at: alone, key })
+    expect([repeat.status, codeOf(repeat)]).toEqual([410, 'exchange_lost'])
+    expect(vendor.requests).toHaveLength(1)
+  } finally {
+    await alone.stop()
+    await replacement?.stop()
+  }
+}, 40_000)
+
+test('a DELETE that races a takeover ends the call at the vendor, whoever has it', async () => {
+  for (const pauseMs of [0, 2, 5, 10, 20, 40]) {
+    vendor.clear()
+    const key = newKey()
+    slowly(200)
+    const original = answer({ key }).catch(() => undefined)
+    await vendorIsAsked()
+    await sleep(50)
+    const repeat = answer({ key, at: second }).catch(() => undefined)
+    await sleep(pauseMs)
+    const at = performance.now()
+    expect((await leave(key, pauseMs % 4 ? first : second)).status).toBe(204)
+    expect((await vendor.only.closed).at - at).toBeLessThan(1000)
+    for (const ended of await Promise.all([original, repeat])) expect(ended?.text ?? '').not.toMatch(/\[DONE\]/)
+    const late = await answer({ key })
+    expect([late.status, codeOf(late)]).toEqual([499, 'client_closed'])
+    expect(vendor.requests).toHaveLength(1)
+  }
+})
+
 describe('nobody else attaches', () => {
   test('another body gets 422', async () => {
     const key = newKey()
@@ -380,6 +474,27 @@ describe('leaving', () => {
 })
 
 describe('what is kept', () => {
+  test('is no answer above 1 MiB: it can be had until shortly after its end, and then never again', async () => {
+    const key = newKey()
+    const [path, body] = ['/proxy/openai/v1/chat/completions', DIALECTS.openai.body]
+    const { head, chunk, lastChunk } = await import('../testkit/scripted-vendor.ts')
+    const long = JSON.stringify({ filler: 'ferry '.repeat(200_000) })
+    vendor.script = () => [
+      head(200, [
+        ['content-type', 'application/json'],
+        ['transfer-encoding', 'chunked'],
+      ]),
+      chunk(long),
+      lastChunk(),
+    ]
+    expect(await answer({ key, path, body })).toMatchObject({ status: 200, text: long })
+    expect(await answer({ key, path, body })).toMatchObject({ status: 200, how: 'attached', text: long })
+    await sleep(GRACE_MS + 300)
+    const late = await answer({ key, path, body })
+    expect(late.status).toBe(410)
+    expect(vendor.requests).toHaveLength(1)
+  })
+
   test('is gone after its time', async () => {
     const key = newKey()
     await answer({ key })
