@@ -91,18 +91,20 @@ export class Limiter {
   }
 
   async #decide(call: CallToAdmit, callId: string, rules: readonly Rule[]): Promise<Reservation> {
+    // A counter that is neither limited nor added to yet is only settled.
+    const asked = rules.filter(({ limit, unit }) => limit !== undefined || call.expected[unit] !== 0)
     for (let guess = 1; guess <= MAX_GUESSES; guess++) {
       const windows = this.#windows()
       const keys = callKeys(call.key, windows, callId)
       const ifAbandoned = entryOf(call.record, windows[1].startMs)
-      const args = this.#args(call, callId, windows, rules, { usage: keys[7] ?? '', ...asOpen(ifAbandoned) })
+      const args = this.#args(call, callId, windows, asked, { usage: keys[7] ?? '', ...asOpen(ifAbandoned) })
       const [verdict, nowMs, ...counts] = await this.#store.run(RESERVE, keys.slice(0, RESERVE.keyCount), args)
       this.#offsetMs = Number(nowMs) - performance.now()
       if (verdict === 'moved') continue
       const [streams = 0, ...used] = counts.map(Number)
-      const decided = { call, rules, used, streams, windows, nowMs: Number(nowMs) }
+      const decided = { call, rules: asked, used, streams, windows, nowMs: Number(nowMs) }
       if (verdict === 'refused') throw refusalOf(decided)
-      const left = allowances(rules, used, windows, Number(nowMs))
+      const left = allowances(asked, used, windows, Number(nowMs))
       const { isStream, expected: reserved } = call
       return { callId, keys, windows, isStream, rules, reserved, ifAbandoned, allowances: left }
     }

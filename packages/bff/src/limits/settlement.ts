@@ -31,8 +31,9 @@ export function settlementOf(
   const { callId, keys, windows, rules, reserved, ifAbandoned } = reservation
   const entry = entryOf(record, windows[1].startMs)
   const ends = windows.map(({ endMs }) => String(endMs))
-  const args = [callId, ...ends, String(memoryMs), '0', JSON.stringify(record), String(rules.length)]
-  for (const { window, field, unit } of rules) {
+  const moved = rules.filter(({ unit }) => reserved[unit] !== 0 || used[unit] !== 0)
+  const args = [callId, ...ends, String(memoryMs), '0', JSON.stringify(record), String(moved.length)]
+  for (const { window, field, unit } of moved) {
     args.push(String(window + 1), field, String(reserved[unit]), String(used[unit]))
   }
   args.push(JSON.stringify({ before: ifAbandoned.sums, after: entry.sums } satisfies SumChange))
