@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { eventually } from '../testkit/eventually.ts'
-import { type Cluster, counted, type Fate, type LedgerLine, nothingHeld, startCluster } from './support.ts'
+import { type Cluster, counted, type Fate, type LedgerLine, nothingHeld, PATIENT, startCluster } from './support.ts'
 
 let cluster: Cluster
 afterEach(() => cluster?.stop())
@@ -20,6 +20,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
 
 test('2,000 calls, a third cancelled, a tenth failing, one of four processes killed at the half: nothing is unexplained', async () => {
   const env = {
+    ...PATIENT,
     KEY_DAILY_QUOTA: String(QUOTA),
     DAILY_QUOTA: '1000000',
     CALL_LEASE_MS: String(LEASE_MS),

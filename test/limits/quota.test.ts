@@ -1,12 +1,22 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { eventually } from '../testkit/eventually.ts'
-import { type Cluster, counted, type Fate, metric, nothingHeld, type Outcome, startCluster, TOKENS } from './support.ts'
+import {
+  type Cluster,
+  counted,
+  type Fate,
+  metric,
+  nothingHeld,
+  type Outcome,
+  PATIENT,
+  startCluster,
+  TOKENS,
+} from './support.ts'
 
 let cluster: Cluster
 afterEach(() => cluster?.stop())
 
 const CALLS = 2000
-const QUOTA = { DAILY_QUOTA: '1000', KEY_DAILY_QUOTA: '100000' }
+const QUOTA = { ...PATIENT, DAILY_QUOTA: '1000', KEY_DAILY_QUOTA: '100000' }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 function statuses(outcomes: readonly Outcome[]): Record<number, number> {
