@@ -13,7 +13,7 @@ import { type CallKeeper, KeyedCall, type Standing } from './keyed-call.ts'
 import type { IdempotencyMetrics } from './metrics.ts'
 import { CANCEL, CLAIM, type Ending, FINISH, NOTE, type Phase } from './procedures.ts'
 import type { RecordingLimits } from './recording.ts'
-import { decodeResult, encodeResult, MAX_RESULT_BYTES, type Result, ResultBudget } from './results.ts'
+import { MAX_RESULT_BYTES, openResult, type Result, ResultBudget, sealResult } from './results.ts'
 
 export interface CallsOptions {
   readonly store: Store
@@ -187,7 +187,7 @@ export class Calls implements CallKeeper {
         case 'taken':
           return { kind: 'start', call: this.#begin(asked, owner, key, String(handover), true) }
         case 'done':
-          return { kind: 'stored', result: await this.#stored(key) }
+          return { kind: 'stored', result: await this.#stored(key, identity) }
         case 'mismatch':
           throw this.#mismatch()
         case 'cancelled':
@@ -235,8 +235,9 @@ export class Calls implements CallKeeper {
     const { body, head } = call.recording
     const key = this.#shards.get(call)
     if (key === undefined || body === undefined || head === undefined) return false
-    const result = encodeResult({ head, body, target: call.handover.target })
-    if (body.length > MAX_RESULT_BYTES || !this.#budget.take(result.length)) return false
+    if (body.length > MAX_RESULT_BYTES) return false
+    const result = sealResult({ head, body, target: call.handover.target }, call.identity)
+    if (!this.#budget.take(result.length)) return false
     try {
       if ((await call.standing()) !== 'mine') return true
       await store.set(`${key}:result`, result, { ttlMs: resultMs })
@@ -279,11 +280,12 @@ export class Calls implements CallKeeper {
     call.recording.release()
   }
 
-  async #stored(key: string): Promise<Result> {
+  async #stored(key: string, identity: CallIdentity): Promise<Result> {
     const bytes = await this.#options.store.get(`${key}:result`).catch(() => undefined)
-    if (bytes === undefined) throw this.#lost()
+    const result = bytes && openResult(bytes, identity)
+    if (result === undefined) throw this.#lost()
     this.#options.metrics.repeat('stored')
-    return decodeResult(bytes)
+    return result
   }
 
   async #cancelOne(caller: Party, name: string): Promise<boolean> {

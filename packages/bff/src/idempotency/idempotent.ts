@@ -5,7 +5,7 @@ import { holdBody } from '../middleware/body.ts'
 import { errors } from '../middleware/errors.ts'
 import { leaving } from '../routes/admission.ts'
 import type { Calls } from './calls.ts'
-import { callName, checkIdempotencyKey, requestDigest } from './identity.ts'
+import { checkIdempotencyKey, identify } from './identity.ts'
 import type { KeyedCall } from './keyed-call.ts'
 import type { Result } from './results.ts'
 
@@ -33,8 +33,8 @@ export function createIdempotency(calls: Calls, maxBodyBytes: number): Idempoten
         if (key === undefined || context.method !== 'POST') return handler(context, next)
         const body = await holdBody(context, maxBodyBytes)
         const { caller, requestId } = context.state
-        const digest = requestDigest('POST', context.req.url ?? '', body, context.get('content-type'))
-        const identity = { name: callName(caller, route, key), digest }
+        const asked = { url: context.req.url ?? '', body, contentType: context.get('content-type') }
+        const identity = identify(caller, route, key, asked)
         const left = leaving(context)
         const entered = await calls.enter({ request: context.req, requestId, caller, identity, left })
         if (entered.kind === 'stored') return serveStored(context, entered.result)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { FerryError } from '@llm-ferry/sdk'
 import type { Party } from '../context.ts'
 
@@ -9,6 +9,8 @@ const MAX_KEY_LENGTH = 255
 export interface CallIdentity {
   readonly name: string
   readonly digest: string
+  /** What its answer is sealed with: 32 bytes that only the same key and request yield, and that are kept nowhere. */
+  readonly secret: Buffer
 }
 
 /**
@@ -31,19 +33,29 @@ export function callName({ key, user }: Party, route: string, idempotencyKey: st
   return digestOf(JSON.stringify([key, user, route, idempotencyKey]))
 }
 
-/**
- * What makes two requests the same: method, address and body.
- *
- * @param contentType of a form, whose boundary is another one each time that a client sends it.
- */
-export function requestDigest(method: string, url: string, body: Buffer, contentType: string): string {
+/** What is known of a request. */
+export interface KeyedBody {
+  readonly url: string
+  readonly body: Buffer
+  /** Of a form, whose boundary is another one each time that a client sends it. */
+  readonly contentType: string
+}
+
+/** Who a call is, of this caller on this route. What makes two POSTs the same is their address and body. */
+export function identify(caller: Party, route: string, idempotencyKey: string, asked: KeyedBody): CallIdentity {
+  const { url, body, contentType } = asked
   const [, quoted, bare] = /^multipart\/.*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType) ?? []
   const boundary = quoted ?? bare
   const same = boundary === undefined ? body : Buffer.from(body.toString('latin1').replaceAll(boundary, ''), 'latin1')
-  return createHash('sha256')
-    .update(JSON.stringify([method, url]))
+  const print = createHash('sha512')
+    .update(JSON.stringify(['POST', url]))
     .update(same)
-    .digest('base64url')
+    .digest()
+  return {
+    name: callName(caller, route, idempotencyKey),
+    digest: print.subarray(0, 32).toString('base64url'),
+    secret: createHmac('sha256', print.subarray(32)).update(idempotencyKey).digest(),
+  }
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url')

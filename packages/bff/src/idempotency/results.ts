@@ -1,3 +1,5 @@
+import { openBytes, sealBytes } from '../sealed.ts'
+import type { CallIdentity } from './identity.ts'
 import type { AnswerHead } from './recording.ts'
 
 /** Largest answer that is stored, in bytes. */
@@ -12,15 +14,18 @@ export interface Result {
   readonly target: { readonly vendor: string; readonly model: string } | undefined
 }
 
-/** The length of the JSON before the body, then both. */
-export function encodeResult({ head, body, target }: Result): Buffer {
+/** The length of the JSON before the body, then both; sealed, as it may lie in Redis. */
+export function sealResult({ head, body, target }: Result, { secret, name }: CallIdentity): Buffer {
   const json = Buffer.from(JSON.stringify({ head, target }))
   const length = Buffer.alloc(4)
   length.writeUInt32BE(json.length)
-  return Buffer.concat([length, json, body])
+  return sealBytes(Buffer.concat([length, json, body]), secret, name)
 }
 
-export function decodeResult(bytes: Buffer): Result {
+/** The answer, or `undefined` when it is another call's, or damaged. */
+export function openResult(sealed: Buffer, { secret, name }: CallIdentity): Result | undefined {
+  const bytes = openBytes(sealed, secret, name)
+  if (bytes === undefined) return undefined
   const end = 4 + bytes.readUInt32BE(0)
   const { head, target } = JSON.parse(bytes.toString('utf8', 4, end)) as Omit<Result, 'body'>
   return { head, target, body: bytes.subarray(end) }

@@ -1,7 +1,5 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
-
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
+import { hkdfSync } from 'node:crypto'
+import { openBytes, sealBytes } from '../sealed.ts'
 
 /** Seals text for the one who holds the same secret and knows what it is about. */
 export class Cipher {
@@ -13,22 +11,11 @@ export class Cipher {
 
   /** @param about what the text belongs to; it opens with the same only. */
   seal(text: string, about: string): Buffer {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(about))
-    return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
+    return sealBytes(Buffer.from(text), this.#key, about)
   }
 
   /** The text, or `undefined` when it was sealed by another secret, about something else, or is damaged. */
   open(sealed: Buffer, about: string): string | undefined {
-    if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
-    const nonce = sealed.subarray(0, NONCE_BYTES)
-    const tag = sealed.subarray(-TAG_BYTES)
-    try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES })
-      decipher.setAAD(Buffer.from(about)).setAuthTag(tag)
-      return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
-    } catch {
-      return undefined
-    }
+    return openBytes(sealed, this.#key, about)?.toString('utf8')
   }
 }
