@@ -87,9 +87,9 @@ export class KeyedCall {
    * @throws {FerryError} `exchange_lost` when that one is not among them.
    */
   targets<T extends { readonly vendor: string; readonly model: string }>(targets: readonly T[]): readonly T[] {
-    const { target, askedAt } = this.handover
+    const { target, askedAt, callId } = this.handover
     const at = target ? targets.findIndex(({ vendor, model }) => vendor === target.vendor && model === target.model) : 0
-    const dated = targets.slice(at).map((each) => ({ ...each, askedAt }))
+    const dated = targets.slice(at).map((each) => ({ ...each, askedAt, callId }))
     if (at !== -1 || this.#takeover === undefined) return at === -1 ? targets : dated
     throw new FerryError('exchange_lost', 'Who answers this call is no longer configured. Nothing is repeated.')
   }

@@ -20,6 +20,8 @@ export interface Target {
   readonly maxOutputTokens?: number | undefined
   /** When the call was asked, in seconds since 1970, where its answer may have to be made again. Default: now. */
   readonly askedAt?: number | undefined
+  /** What an answer without an id of its own is called, where it may have to be made again. Default: a new id. */
+  readonly callId?: string | undefined
 }
 
 /** One HTTP request in the vendor's own words. The key and the origin are added by whoever sends it. */

@@ -13,7 +13,7 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
   const answer = parseAnswer(body, target)
   if (record(answer.error)) throw streamError(answer, target)
   const usage = mapUsage(answer.usageMetadata)
-  const id = answerId(answer)
+  const id = answerId(answer, target)
   return {
     id,
     object: 'chat.completion',
@@ -25,8 +25,8 @@ export function mapResponse(body: unknown, target: Target): ChatCompletion {
 }
 
 /** The answer's id; servers that speak this dialect may give none, and OpenAI's clients count on one. */
-export function answerId(answer: Json): string {
-  return text(answer.responseId) || randomUUID()
+export function answerId(answer: Json, { callId }: Target): string {
+  return text(answer.responseId) || (callId ?? randomUUID())
 }
 
 function created(answer: Json, { askedAt }: Target): number {

@@ -29,7 +29,7 @@ export class GeminiStream implements StreamMapper {
     const event = parseEvent(data, this.#target)
     if (event.error !== undefined) throw streamError(event, this.#target)
     this.#rawUsage = event.usageMetadata ?? this.#rawUsage
-    this.#id ||= answerId(event)
+    this.#id ||= answerId(event, this.#target)
     const write = this.#writer(event)
     const candidates = list(event.candidates)
     const block = candidates.length === 0 ? promptBlock(event) : undefined
