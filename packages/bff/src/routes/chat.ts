@@ -152,8 +152,7 @@ function attempted<T>(call: Call, options: ChatOptions, attempt: Attempt<T>): Pr
 }
 
 async function plain(call: Call, options: ChatOptions): Promise<void> {
-  const { context } = call
-  const { found } = call
+  const { context, found } = call
   const answered = found ? plainFrom(found) : await attempted<PlainAnswer>(call, options, plainOrGivenUp)
   call.account.serve(answered.value)
   noteAnswer(context, answered)
