@@ -25,6 +25,8 @@ export interface Aim {
   readonly ask: Ask
   /** Process whose CPU time counts; absent for the vendor itself. */
   readonly pid: number | undefined
+  /** Further ports that take their share of the connections. */
+  readonly morePorts?: readonly number[]
 }
 
 interface WrkResult {
@@ -38,12 +40,13 @@ interface WrkResult {
 /** Plain requests, each connection asking again as soon as it has its answer. */
 export async function loadJson(rig: Rig, aim: Aim, connections: number, seconds: number): Promise<Sample> {
   const url = `http://127.0.0.1:${aim.port}${aim.ask.path}`
-  const timing = ['-t1', `-c${connections}`, `-d${Math.round(seconds)}s`, '--timeout', '10s']
+  const ports = [aim.port, ...(aim.morePorts ?? [])]
+  const timing = [`-t${ports.length}`, `-c${connections}`, `-d${Math.round(seconds)}s`, '--timeout', '10s']
   const headers = headerLines(aim.ask).join('\n')
   const before = cpu(aim)
   const output = await capture(rig, [program('wrk'), ...timing, '-s', join(rig.native, 'post.lua'), url], {
     seconds,
-    env: { BODY: aim.ask.body, HEADERS: headers },
+    env: { BODY: aim.ask.body, HEADERS: headers, PORTS: ports.join(' ') },
   })
   const used = cpu(aim) - before
   const { requests, seconds: took, errors, p50, p99 }: WrkResult = JSON.parse(/^JSON (.*)$/m.exec(output)?.[1] ?? '')

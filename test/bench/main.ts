@@ -7,9 +7,11 @@ import { compileNative, type Native } from './native.ts'
 import { HELP, type Options, readOptions } from './options.ts'
 import { startServer, stopAll } from './processes.ts'
 import { profile } from './profile.ts'
+import { redisCommand } from './redis.ts'
 import { circumstances, footnotes, heldTable, resultTable, verdictTable } from './report.ts'
-import { openRig, program, type Rig } from './rig.ts'
+import { openRig, type Rig } from './rig.ts'
 import { type Result, runRounds } from './rounds.ts'
+import { benchScaling } from './scaling/index.ts'
 import { benchSdk } from './sdk/index.ts'
 import { type Started, startTarget } from './started.ts'
 
@@ -42,7 +44,9 @@ async function bench(options: Options): Promise<number> {
   const verdicts = judge(results, held)
   const parts = [circumstances(), ...results.map(resultTable)]
   if (held.length > 0) parts.push(heldTable(held))
-  if (options.link) parts.push(await benchLink(rig, rig.firstPort + options.targets.length, options.rounds))
+  const freePort = rig.firstPort + options.targets.length
+  if (options.scaling) parts.push(await benchScaling(rig, native, freePort, options.rounds))
+  if (options.link) parts.push(await benchLink(rig, freePort, options.rounds))
   if (options.sdk) parts.push(await benchSdk())
   if (verdicts.length > 0) parts.push(verdictTable(verdicts))
   parts.push(footnotes(options.targets))
@@ -58,20 +62,7 @@ async function startHelpers(rig: Rig, native: Native, { targets, profile }: Opti
   const vendor = { file: native.mock, args: [String(rig.vendorPort)] }
   await startServer(vendor, { port: rig.vendorPort, log: join(rig.run, 'mock.log'), core })
   if (![...targets, profile].some((target) => target?.needsRedis)) return
-  const args = [
-    '--bind',
-    '127.0.0.1',
-    '--port',
-    String(rig.redisPort),
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-    '--dir',
-    rig.run,
-  ]
-  const redis = { file: program('redis-server'), args }
-  await startServer(redis, { port: rig.redisPort, log: join(rig.run, 'redis.log'), core })
+  await startServer(redisCommand(rig, rig.redisPort), { port: rig.redisPort, log: join(rig.run, 'redis.log'), core })
 }
 
 async function byTurns(rig: Rig, native: Native, { targets, measures, rounds }: Options): Promise<Result[]> {

@@ -14,6 +14,8 @@ export interface Options {
   readonly hold: readonly number[]
   /** Whether the SDK's client is measured beside a bare fetch. */
   readonly sdk: boolean
+  /** Whether requests are measured beside users, streams and workers of different number. */
+  readonly scaling: boolean
   /** Whether the border link is measured beside plain proxying. */
   readonly link: boolean
   /** Rounds of every measure; absent: each measure's own. */
@@ -30,7 +32,7 @@ work on the machine disturbs least. Needs nginx, redis-server, wrk and gcc, whic
   --short            smoke, under a minute: relay and nginx; ends with 1 when a ratio is worse by half than what
                      test/bench/budgets.json has recorded
   --targets a,b      of ${TARGETS.map(({ name }) => name).join(', ')}
-  --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold, link, sdk
+  --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold, scaling, link, sdk
   --streams a,b      levels of "hold"; 100,1000,5000
   --rounds n         rounds of each measure
   --profile target   where a target on Node spends its time under the first of --measures (json-64)
@@ -40,7 +42,7 @@ On two cores or more the target has core 0, and load and mock vendor have core 1
 of a saturated target: read them at one connection. Compare times of one run only; ratios hold a little longer.`
 
 /** What is measured in ways of its own. */
-const APART: readonly string[] = ['hold', 'link', 'sdk']
+const APART: readonly string[] = ['hold', 'scaling', 'link', 'sdk']
 
 /** @throws an Error with one sentence for arguments that mean nothing. */
 export function readOptions(argv: readonly string[]): Options {
@@ -74,6 +76,7 @@ export function readOptions(argv: readonly string[]): Options {
           ),
     hold: holds ? (values.streams ?? '100,1000,5000').split(',').map(Number) : [],
     sdk: measures === undefined || measures.includes('sdk'),
+    scaling: measures === undefined || measures.includes('scaling'),
     link: measures === undefined || measures.includes('link'),
     rounds: values.rounds === undefined ? (short ? SHORT.rounds : undefined) : Number(values.rounds),
   }
