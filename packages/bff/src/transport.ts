@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { LinkCompression, Registry } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
-import type { ExchangeRef, LinkRequest } from '@llm-ferry/sdk/link'
-import { Agent, type Dispatcher, errors as undiciErrors } from 'undici'
+import { ConnectionPool, type ExchangeRef, type LinkRequest } from '@llm-ferry/sdk/link'
+import { buildConnector, type Dispatcher, errors as undiciErrors } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
@@ -109,13 +109,21 @@ export function createTransport({
   registry,
 }: TransportOptions): Transport {
   // Deadlines and idle limits are the caller's, per model and per call: undici's own are off.
-  const dispatcher = new Agent({
-    allowH2: false,
-    connect: { timeout: connectTimeoutMs },
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
+  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false })
+  const pools = new Map<string, ConnectionPool>()
+  function poolOf(origin: string): ConnectionPool {
+    const known = pools.get(origin)
+    if (known !== undefined) return known
+    const pool = new ConnectionPool(origin, {
+      connect,
+      allowH2: false,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+    pools.set(origin, pool)
+    return pool
+  }
 
   const border =
     relayUrls.length === 0
@@ -135,8 +143,11 @@ export function createTransport({
     if (isHeld(request)) return border.send(caller, vendor, request, signal, call && exchangeOf(call, caller))
     await call?.sending(caller, undefined)
     const [relay] = border.relayUrls()
-    const url = `${base(relay)}/proxy/${vendor.name}/${request.path}`
-    return relayed(await sendOnce(dispatcher, url, request, keyHeader(vendor, relayToken ?? ''), signal), relay.host)
+    const path = `${pathOf(relay)}/proxy/${vendor.name}/${request.path}`
+    return relayed(
+      await sendOnce(poolOf(relay.origin), path, request, keyHeader(vendor, relayToken ?? ''), signal),
+      relay.host,
+    )
   }
 
   async function sendDirectly(
@@ -148,8 +159,8 @@ export function createTransport({
     call: KeyedCall | undefined,
   ): Promise<Exchange> {
     await call?.sending(caller, undefined)
-    const url = `${base(origin)}/${request.path}`
-    const answer = await sendOnce(dispatcher, url, request, keyHeader(vendor, apiKey), signal)
+    const path = `${pathOf(origin)}/${request.path}`
+    const answer = await sendOnce(poolOf(origin.origin), path, request, keyHeader(vendor, apiKey), signal)
     return { ...answer, relay: undefined }
   }
 
@@ -178,7 +189,7 @@ export function createTransport({
       return border.relayUrls().map((relay) => ({ url: webSocketUrl(relay, below), headers, relay: relay.host }))
     },
     async close() {
-      await Promise.all([border?.close(), dispatcher.destroy()])
+      await Promise.all([border?.close(), ...[...pools.values()].map((pool) => pool.destroy())])
     },
   }
 }
@@ -214,9 +225,10 @@ function webSocketUrl(origin: URL, path: string): string {
   return `${base(origin).replace(/^http/, 'ws')}/${path}`
 }
 
-function base(url: URL): string {
-  return url.origin + (url.pathname === '/' ? '' : url.pathname)
-}
+const base = (url: URL): string => url.origin + pathOf(url)
+
+/** Without a trailing slash. */
+const pathOf = ({ pathname }: URL): string => (pathname === '/' ? '' : pathname)
 
 /** `v1/chat/completions` under another version, for compatible vendors that count differently. */
 function withVersion(path: string, version: string | undefined): string {
@@ -224,17 +236,15 @@ function withVersion(path: string, version: string | undefined): string {
 }
 
 async function sendOnce(
-  dispatcher: Dispatcher,
-  url: string,
+  pool: ConnectionPool,
+  path: string,
   request: OutgoingRequest,
   credential: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Omit<Exchange, 'relay'>> {
-  const { origin } = new URL(url)
   try {
-    const answer = await dispatcher.request({
-      origin,
-      path: url.slice(origin.length),
+    const answer = await pool.request({
+      path,
       method: request.method as Dispatcher.HttpMethod,
       headers: { ...request.headers, ...credential },
       body: request.body ?? null,

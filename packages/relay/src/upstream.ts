@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { buildConnector, type Dispatcher, Pool } from 'undici'
+import { ConnectionPool } from '@llm-ferry/sdk/link'
+import { buildConnector, type Dispatcher } from 'undici'
 import type { ProxySettings } from './config.ts'
 import { proxyFor, tunnel } from './outbound-proxy.ts'
 
@@ -25,10 +26,8 @@ export function openUpstream(origin: URL, connectMs: number, proxy: ProxySetting
   const direct = buildConnector({ timeout: connectMs, allowH2: false })
   const proxyUrl = proxyFor(origin, proxy)
   const connector = proxyUrl === undefined ? direct : tunnel(proxyUrl, direct, connectMs)
-  const pool = new Pool(origin.origin, {
+  const pool = new ConnectionPool(origin.origin, {
     connect: noticingResets(connector),
-    connections: null,
-    pipelining: 1,
     allowH2: false,
     keepAliveTimeout: IDLE_CONNECTION_MS,
     headersTimeout: 0,

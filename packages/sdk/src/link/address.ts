@@ -1,5 +1,5 @@
 import { type CountedConnector, countedConnector } from './connect.ts'
-import { Connections } from './connections.ts'
+import { ConnectionPool } from './connection-pool.ts'
 import type { Meter } from './meter.ts'
 import type { LinkSettings } from './options.ts'
 import { probe, type Send } from './probe.ts'
@@ -17,6 +17,8 @@ const LONGEST_REST_MS = 15_000
 /** How often connections are looked after, and how long one may be idle before it is asked for a sign of life. */
 const TEND_EVERY_MS = 5000
 const IDLE_MS = 15_000
+/** Idle connections that nobody keeps warm are given up before the relay does it, which keeps them for 90 s. */
+const KEEP_ALIVE_MS = 60_000
 /** Requests of this last time tell how many will come in the next. */
 const DEMAND_MS = 1000
 /** Most idle connections that are kept warm for the next peak. */
@@ -36,7 +38,7 @@ export class Address {
   readonly url: URL
   readonly #options: AddressOptions
   readonly #connector: CountedConnector
-  #connections: Connections
+  #connections: ConnectionPool
   #state: AddressState = 'well'
   #failures = 0
   #restsUntil = 0
@@ -56,14 +58,14 @@ export class Address {
     const { url, settings, meter } = options
     this.url = url
     this.#connector = countedConnector({ connectMs: settings.connectMs, ca: settings.ca, meter })
-    this.#connections = new Connections(url.origin, this.#connector)
+    this.#connections = this.#newPool()
   }
 
   get state(): AddressState {
     return this.#state
   }
 
-  get dispatcher(): Connections {
+  get dispatcher(): ConnectionPool {
     return this.#connections
   }
 
@@ -139,8 +141,18 @@ export class Address {
   /** Leaves its connections to those who use them. Idle ones may be as dead as the one that failed. */
   #renew(): void {
     const former = this.#connections
-    this.#connections = new Connections(this.url.origin, this.#connector)
+    this.#connections = this.#newPool()
     void former.close().catch(() => {})
+  }
+
+  #newPool(): ConnectionPool {
+    return new ConnectionPool(this.url.origin, {
+      connect: this.#connector.connect,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
   }
 
   #change(state: 'suspect' | 'down'): void {

@@ -7,7 +7,7 @@ import { errorAnswer, headerOf, type LinkAnswer, lostAnswer, lostError, unreacha
 import { ByteQueue } from './byte-queue.ts'
 import { endExchange, ownerHeaders } from './cancel.ts'
 import { Carrier, type CarrierEnd } from './carrier.ts'
-import type { Connections } from './connections.ts'
+import type { ConnectionPool } from './connection-pool.ts'
 import type { Conversations } from './conversations.ts'
 import { newExchangeId } from './exchange-id.ts'
 import type { LinkSettings } from './options.ts'
@@ -82,7 +82,7 @@ export class DurableCall {
   #relay: Relay
   /** Where the last carrier went, and over which of its connections. */
   #address: Address | undefined
-  #connections: Connections | undefined
+  #connections: ConnectionPool | undefined
   /** Where it broke. */
   #brokenAddress: Address | undefined
   /** Addresses of this relay that could not be connected. */

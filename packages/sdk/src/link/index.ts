@@ -1,5 +1,6 @@
 export type { LinkAnswer } from './answers.ts'
 export type { ExchangeRef, LinkRequest } from './call.ts'
+export { ConnectionPool } from './connection-pool.ts'
 export type { LinkFetch } from './fetch.ts'
 export type { ConnectionEvent, ExchangeEvent, FailoverEvent, HealthEvent, LinkHooks, ReconnectEvent } from './hooks.ts'
 export { createLink, type Link } from './link.ts'
