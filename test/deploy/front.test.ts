@@ -138,7 +138,8 @@ describe('deploy/images/front', () => {
   })
 
   it('shows metrics to callers with a certificate, and to nobody else', async () => {
-    const front = await open({ FERRY_CLIENT_CA: callers.caFile })
+    const nobody = `127.0.0.1:${await freePort()}`
+    const front = await open({ FERRY_CLIENT_CA: callers.caFile, FERRY_NODE_METRICS: nobody })
     const known = { cert: callers.cert, key: callers.key }
     for (const path of ['/metrics/relay-1', '/metrics/relay-2', '/metrics/nginx']) {
       expect((await get(front, path)).status).toBe(404)
@@ -146,6 +147,9 @@ describe('deploy/images/front', () => {
       expect((await get(front, path, { cert: server.cert, key: server.key })).status).toBe(400)
       expect((await get(front, path, known)).status).toBe(200)
     }
+    // Without a certificate it is not even asked for; with one, and no exporter there, the error is nginx's own.
+    expect((await get(front, '/metrics/node')).status).toBe(404)
+    expect((await get(front, '/metrics/node', known)).status).toBe(502)
     expect((await get(front, '/metrics/relay-1', known)).text).toContain('process_cpu_user_seconds_total')
     expect((await get(front, '/metrics', known)).status).toBe(404)
     expect((await get(front, '/ready')).status).toBe(200)

@@ -13,6 +13,8 @@ const SCRIPT = file('images/front')
 
 /** The real nginx, run by deploy/images/front as its image does, in a folder of its own. */
 export interface Front {
+  /** FERRY_STATE_DIR and FERRY_LOG_DIR. */
+  readonly folder: string
   readonly httpPort: number
   readonly httpsPort: number
   /** What `nginx -t` said. */
@@ -58,6 +60,7 @@ export async function startFront(side: 'overseas' | 'domestic', more: ServiceEnv
     throw new Error(`nginx did not start: ${stdout}${stderr}`, { cause: error })
   }
   return {
+    folder,
     httpPort,
     httpsPort,
     check: { status, output: `${stdout}${stderr}` },

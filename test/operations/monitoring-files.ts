@@ -8,9 +8,13 @@ export const MONITORING: string = fileURLToPath(new URL('../../deploy/monitoring
 
 /** A rule of deploy/monitoring/prometheus/rules. */
 export interface Rule {
+  /** Its name in that folder. */
+  readonly file: string
   readonly record?: string
   readonly alert?: string
   readonly expr: string
+  readonly for?: string
+  readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: { readonly summary?: string; readonly runbook?: string }
 }
 
@@ -19,8 +23,8 @@ const RULES = join(MONITORING, 'prometheus/rules')
 /** All recording and alert rules. */
 export function readRules(): readonly Rule[] {
   return readdirSync(RULES).flatMap((file) => {
-    const { groups } = parse(readFileSync(join(RULES, file), 'utf8')) as { groups: { rules: Rule[] }[] }
-    return groups.flatMap(({ rules }) => rules)
+    const { groups } = parse(readFileSync(join(RULES, file), 'utf8')) as { groups: { rules: Omit<Rule, 'file'>[] }[] }
+    return groups.flatMap(({ rules }) => rules.map((rule) => ({ ...rule, file })))
   })
 }
 

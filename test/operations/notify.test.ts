@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
 import { MONITORING } from './monitoring-files.ts'
-import { type Program, startProgram } from './program.ts'
-import { type Robot, startRobot } from './scrape-front.ts'
+import { type Program, runProgram, startProgram } from './program.ts'
+import { type Robot, startRobot } from './robot.ts'
 
 const SECRET = 'robot-secret-0123456789'
 const alert = {
@@ -88,10 +88,18 @@ describe('deploy/monitoring/notify', () => {
     expect(notify.log()).not.toContain(SECRET)
   })
 
-  it('says which address is missing, and takes nothing but JSON of a bounded size', async () => {
-    const missing = await post('/wecom', notification)
-    expect(missing.status).toBe(400)
-    expect(await missing.text()).toContain('WECOM_WEBHOOK_URL')
+  it('says whom it serves, drops what is for others, and does not start for nobody', async () => {
+    expect(notify.log()).toMatch(/listening on \d+ for dingtalk, feishu\n/)
+    const dropped = await post('/wecom', notification)
+    expect(dropped.status).toBe(200)
+    expect(await dropped.text()).toContain('no WECOM_WEBHOOK_URL')
+    expect(robot.received).toEqual([])
+    const { status, output } = runProgram(process.execPath, [`${MONITORING}/notify/notify.mjs`])
+    expect(status).toBe(1)
+    expect(output).toContain('set one of DINGTALK_WEBHOOK_URL, FEISHU_WEBHOOK_URL, WECOM_WEBHOOK_URL')
+  })
+
+  it('takes nothing but JSON of a bounded size', async () => {
     expect((await post('/elsewhere', notification)).status).toBe(404)
     expect((await fetch(`${origin}/feishu`, { method: 'POST', body: '{' })).status).toBe(502)
     expect((await post('/feishu', 'x'.repeat(1_100_000))).status).toBe(502)

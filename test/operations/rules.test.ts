@@ -92,12 +92,3 @@ describe('dashboards', () => {
     expect(() => metricsOf('sum by (le (rate(up[5m]))')).toThrow('no PromQL')
   })
 })
-
-it('Grafana starts with no default password', () => {
-  const { services, secrets } = parse(readFileSync(join(MONITORING, 'compose.yaml'), 'utf8'))
-  const { environment } = services.grafana
-  expect(environment.GF_SECURITY_ADMIN_PASSWORD).toBeUndefined()
-  expect(environment.GF_SECURITY_ADMIN_PASSWORD__FILE).toBe('/run/secrets/grafana_admin_password')
-  expect(secrets.grafana_admin_password.file).toBe('secrets/grafana_admin_password')
-  expect(existsSync(join(MONITORING, 'secrets'))).toBe(false)
-})

@@ -99,14 +99,20 @@ async function bodyOf(request) {
   return JSON.parse(Buffer.concat(chunks).toString())
 }
 
+const served = Object.keys(ROBOTS).filter((name) => ROBOTS[name].url)
+if (served.length === 0) {
+  const names = Object.keys(ROBOTS).map((name) => `${name.toUpperCase()}_WEBHOOK_URL`)
+  process.stderr.write(`notify: nobody would hear of an alert: set one of ${names.join(', ')}\n`)
+  process.exit(1)
+}
+
 const server = createServer(async (request, response) => {
   const name = request.url?.slice(1) ?? ''
   const robot = Object.hasOwn(ROBOTS, name) ? ROBOTS[name] : undefined
   if (request.method === 'GET' && name === 'health') return void response.writeHead(200).end('ok\n')
   if (request.method !== 'POST' || !robot)
     return void response.writeHead(404).end('POST /dingtalk, /feishu or /wecom\n')
-  // Retrying would not help: Alertmanager gives up on a 4xx, and its log says why.
-  if (!robot.url) return void response.writeHead(400).end(`set ${name.toUpperCase()}_WEBHOOK_URL\n`)
+  if (!robot.url) return void response.writeHead(200).end(`dropped: there is no ${name.toUpperCase()}_WEBHOOK_URL\n`)
   try {
     await pass(robot, await bodyOf(request))
     response.writeHead(200).end('passed on\n')
@@ -119,7 +125,9 @@ const server = createServer(async (request, response) => {
 })
 
 const { HOST = '127.0.0.1', PORT = '9094' } = process.env
-server.listen(Number(PORT), HOST, () => process.stdout.write(`notify: listening on ${server.address().port}\n`))
+server.listen(Number(PORT), HOST, () =>
+  process.stdout.write(`notify: listening on ${server.address().port} for ${served.join(', ')}\n`),
+)
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
     server.close()

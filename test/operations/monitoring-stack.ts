@@ -1,0 +1,183 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { eventually } from '../testkit/eventually.ts'
+import { freePort } from '../testkit/ports.ts'
+import { MONITORING } from './monitoring-files.ts'
+import { type Program, runProgram, startProgram } from './program.ts'
+import { type Robot, startRobot } from './robot.ts'
+import { REDIS_PASSWORD, type WatchedFerry } from './watched-ferry.ts'
+
+/** One line of an answer to a query. */
+export interface Sample {
+  readonly metric: Readonly<Record<string, string>>
+  readonly value: readonly [time: number, value: string]
+}
+
+/** Prometheus, Alertmanager, notify and all exporters of deploy/monitoring, as processes. */
+export interface MonitoringStack {
+  query(expr: string): Promise<readonly Sample[]>
+  metricNames(): Promise<ReadonlySet<string>>
+  /** Why targets are not up, one line each. */
+  faults(): Promise<readonly string[]>
+  readonly robots: Readonly<Record<'dingtalk' | 'feishu' | 'wecom', Robot>>
+  readonly prometheus: Program
+  stop(): Promise<void>
+}
+
+/** Debian's name of each program, by the service of compose.yaml that runs it. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  'node-exporter': 'prometheus-node-exporter',
+  'redis-exporter': 'prometheus-redis-exporter',
+  'nginx-exporter': 'prometheus-nginx-exporter',
+  'nginx-exporter-primary': 'prometheus-nginx-exporter',
+  'blackbox-exporter': 'prometheus-blackbox-exporter',
+  alertmanager: 'prometheus-alertmanager',
+  prometheus: 'prometheus',
+}
+/** The ports that compose.yaml, alertmanager.yml and up.sh name; each test has others. */
+const PORTS = [9093, 9094, 9100, 9113, 9114, 9115, 9121, 9190] as const
+const METRICS_OF_VOICEBOX = 'jvm_threads_live_threads 7\n'
+
+/**
+ * Writes the files with up.sh and starts what compose.yaml starts with the very arguments that stand there; only ports and
+ * folders differ, and an interval is a second in place of 15.
+ */
+export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringStack> {
+  const stops: (() => unknown)[] = []
+  const keep = <T extends { stop(): unknown }>(part: T): T => {
+    stops.push(() => part.stop())
+    return part
+  }
+  const accepting = (): Promise<Robot> => startRobot({ errcode: 0, code: 0 }).then(keep)
+  const robots = { dingtalk: await accepting(), feishu: await accepting(), wecom: await accepting() }
+  const voicebox = await freePort()
+  keep(startVoiceBoxPage(voicebox))
+  const ports = new Map<string, number>()
+  for (const port of PORTS) ports.set(String(port), await freePort())
+  const moved = (text: string): string =>
+    text.replace(/127\.0\.0\.1:(\d+)/g, (all, port) => (ports.has(port) ? `127.0.0.1:${ports.get(port)}` : all))
+
+  const copy = join(ferry.folder, 'deploy/monitoring')
+  cpSync(join(MONITORING, '..'), join(ferry.folder, 'deploy'), { recursive: true })
+  const env = {
+    OVERSEAS_PRIMARY: `localhost:${ferry.overseas.httpsPort}`,
+    METRICS_CLIENT_CERT: ferry.callers.certFile,
+    METRICS_CLIENT_KEY: ferry.callers.keyFile,
+    DINGTALK_WEBHOOK_URL: robots.dingtalk.url,
+    DINGTALK_SECRET: 'robot-secret-0123456789',
+    FEISHU_WEBHOOK_URL: robots.feishu.url,
+    FEISHU_SECRET: 'robot-secret-0123456789',
+    WECOM_WEBHOOK_URL: robots.wecom.url,
+    REDIS_PASSWORD,
+    BFF_ADDRESS: `127.0.0.1:${ferry.domestic.httpPort}`,
+    REDIS_ADDRESS: `127.0.0.1:${ferry.redis.port}`,
+    REDIS_CACHE_ADDRESS: '-',
+    VOICEBOX_ADDRESS: `127.0.0.1:${voicebox}`,
+  }
+  const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`)
+  writeFileSync(join(copy, '.env'), lines.join(''))
+  const { status, output } = runProgram(join(copy, 'up.sh'), ['files'])
+  if (status !== 0) throw new Error(output)
+  const files = ['alertmanager/alertmanager.yml', 'prometheus/prometheus.yml'].concat(
+    ...['rules', 'targets'].map((folder) =>
+      readdirSync(join(copy, 'prometheus', folder)).map((name) => `prometheus/${folder}/${name}`),
+    ),
+  )
+  for (const file of files) writeFileSync(join(copy, file), moved(faster(readFileSync(join(copy, file), 'utf8'))))
+  // In the containers it is mounted there.
+  mkdirSync(join(copy, 'prometheus/secrets'))
+  cpSync(join(copy, 'secrets/scrape'), join(copy, 'prometheus/secrets'), { recursive: true })
+
+  const folders: readonly (readonly [string, string])[] = [
+    ['/etc/prometheus', `${copy}/prometheus`],
+    ['/etc/alertmanager', `${copy}/alertmanager`],
+    ['/etc/blackbox', `${copy}/blackbox`],
+    ['/etc/ferry/secrets', `${copy}/secrets/scrape`],
+    ['/run/secrets', `${copy}/secrets/redis`],
+    ['=/prometheus', `=${copy}/tsdb`],
+    ['=/alertmanager', `=${copy}/silences`],
+    ['=/host/proc', '=/proc'],
+    ['=/host/sys', '=/sys'],
+    ['=/host', '=/'],
+  ]
+  const filled = (argument: string): string => {
+    const text = argument.replace(
+      /\$\{(\w+):[-?]([^}]*)\}/g,
+      (_, name, other) => env[name as keyof typeof env] ?? other,
+    )
+    return folders.reduce((all, [from, to]) => all.replace(from, to), moved(text))
+  }
+  const { services } = parse(readFileSync(join(copy, 'compose.yaml'), 'utf8'), { merge: true })
+  const run = (service: string): Program =>
+    keep(
+      startProgram(PROGRAMS[service] ?? '', services[service].command.map(filled), {
+        SSL_CERT_FILE: ferry.server.caFile,
+      }),
+    )
+  for (const service of Object.keys(PROGRAMS)) if (service !== 'prometheus') run(service)
+  keep(startProgram('prometheus-node-exporter', overseasNodeExporter(ferry)))
+  const secrets = Object.entries(services.notify.environment as Record<string, string>).map(
+    ([name, file]) => [name, file.replace('/run/secrets', `${copy}/secrets/notify`)] as const,
+  )
+  const notify = { PORT: String(ports.get('9094')), ...Object.fromEntries(secrets) }
+  keep(startProgram(process.execPath, [join(copy, 'notify/notify.mjs')], notify))
+  const prometheus = run('prometheus')
+
+  // biome-ignore lint/suspicious/noExplicitAny: Prometheus's answers, whose shape each query knows.
+  const ask = async (path: string): Promise<any> => {
+    const answer = await fetch(`http://127.0.0.1:${ports.get('9190')}/api/v1/${path}`).catch(() => undefined)
+    // Not ready yet.
+    if (answer?.status === 503) return undefined
+    const body = (await answer?.json()) as { status: string; data: unknown; error?: string } | undefined
+    if (body?.status === 'error') throw new Error(body.error)
+    return body?.data
+  }
+  await eventually('Prometheus serves', async () => (await ask('status/config')) !== undefined, 20_000)
+  return {
+    query: async (expr) => (await ask(`query?query=${encodeURIComponent(expr)}`))?.result ?? [],
+    metricNames: async () => new Set(await ask('label/__name__/values')),
+    faults: async () => {
+      const { activeTargets } = (await ask('targets?state=active')) as {
+        activeTargets: { health: string; scrapeUrl: string; lastError: string }[]
+      }
+      return activeTargets
+        .filter(({ health }) => health !== 'up')
+        .map(({ scrapeUrl, lastError }) => `${scrapeUrl}: ${lastError}`)
+    },
+    robots,
+    prometheus,
+    stop: async () => {
+      for (const stop of stops.reverse()) await stop()
+    },
+  }
+}
+
+/** What the image of deploy/overseas runs, without its mounts. */
+function overseasNodeExporter({ nodePort, overseas }: WatchedFerry): readonly string[] {
+  const dockerfile = readFileSync(join(MONITORING, '../Dockerfile'), 'utf8')
+  const [, text = ''] = /ENTRYPOINT \["prometheus-node-exporter", ([^\]]*)\]/.exec(dockerfile) ?? []
+  const flags = [...text.matchAll(/"([^"]*)"/g)].map(([, flag = '']) => flag)
+  return [...flags, `--web.listen-address=127.0.0.1:${nodePort}`].map((flag) =>
+    flag
+      .replace('/var/lib/front', overseas.folder)
+      .replace('=/host/', '=/')
+      .replace(/=\/host$/, '=/'),
+  )
+}
+
+/** The same file with an interval of a second, and seconds for each minute that an alert waits. */
+function faster(text: string): string {
+  return text
+    .replace(/(scrape_interval|evaluation_interval): 15s/g, '$1: 1s')
+    .replace(/scrape_timeout: 10s/g, 'scrape_timeout: 1s')
+    .replace(/for: (\d+)m/g, 'for: $1s')
+    .replace(/group_wait: 15s/, 'group_wait: 1s')
+    .replace(/group_interval: 2m/, 'group_interval: 2s')
+}
+
+/** What Spring's actuator would serve; VoiceBox itself is not ours to start here. */
+function startVoiceBoxPage(port: number): Program {
+  const code = `require('node:http').createServer((q, s) => s.setHeader('content-type', 'text/plain').end(${JSON.stringify(METRICS_OF_VOICEBOX)})).listen(${port}, '127.0.0.1')`
+  return startProgram(process.execPath, ['-e', code])
+}
