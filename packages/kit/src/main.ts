@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { ConfigError } from './env.ts'
 
 /**
@@ -9,6 +10,7 @@ import { ConfigError } from './env.ts'
  * @param service how the service calls itself, such as `relay`.
  */
 export async function runMain(service: string, start: () => Promise<void>): Promise<void> {
+  setFlagsFromString(NO_PRETENURING)
   // The first process of a container ignores signals that it has no handler for, and would start in spite of them.
   for (const signal of SIGNALS) process.on(signal, endAtOnce)
   try {
@@ -19,6 +21,11 @@ export async function runMain(service: string, start: () => Promise<void>): Prom
     process.exit(1)
   }
 }
+
+// What a request allocates lives as long as the request. Under a load that begins at once V8 takes it for long-lived and
+// allocates it in the old generation for good, where each dead object keeps what it points to: measured at the relay,
+// 5 KiB a request that only a full collection frees, and a tenth of its CPU time.
+const NO_PRETENURING = '--no-allocation-site-pretenuring'
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 

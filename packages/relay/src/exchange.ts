@@ -55,7 +55,8 @@ export class Exchange {
   reservation: Reservation | undefined
   /** Ends the vendor's side; set while there is one. */
   abort: ((reason: Outcome) => void) | undefined
-
+  /** Where it stands among those that run; -1 when it does not. */
+  place = -1
   /** Whether it only carries a durable exchange, whose call to the vendor is recorded on its own. */
   isCarrier = false
 
