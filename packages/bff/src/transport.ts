@@ -3,12 +3,13 @@ import type { Readable } from 'node:stream'
 import type { LinkCompression, Registry } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
 import { ConnectionPool, type ExchangeRef, type LinkRequest } from '@llm-ferry/sdk/link'
-import { buildConnector, type Dispatcher, errors as undiciErrors } from 'undici'
+import { buildConnector } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 import type { KeyedCall } from './idempotency/keyed-call.ts'
+import { sendOnce } from './send-once.ts'
 
 /** One HTTP request to a vendor. The key and the origin are added by whoever sends it. */
 export interface OutgoingRequest {
@@ -84,21 +85,6 @@ export interface TransportOptions {
 
 /** Idle connections are given up before the other side does: the relay keeps them longer than a minute. */
 const KEEP_ALIVE_MS = 50_000
-
-/** Errors of undici and the system that are raised before a byte of the request has left. */
-const BEFORE_SENDING: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-])
 
 export function createTransport({
   relayUrls,
@@ -233,46 +219,4 @@ const pathOf = ({ pathname }: URL): string => (pathname === '/' ? '' : pathname)
 /** `v1/chat/completions` under another version, for compatible vendors that count differently. */
 function withVersion(path: string, version: string | undefined): string {
   return version === undefined ? path : path.replace(/^v\d[a-z0-9]*/, version)
-}
-
-async function sendOnce(
-  pool: ConnectionPool,
-  path: string,
-  request: OutgoingRequest,
-  credential: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<Omit<Exchange, 'relay'>> {
-  try {
-    const answer = await pool.request({
-      path,
-      method: request.method as Dispatcher.HttpMethod,
-      headers: { ...request.headers, ...credential },
-      body: request.body ?? null,
-      signal,
-    })
-    return { status: answer.statusCode, headers: answer.headers, body: answer.body }
-  } catch (error) {
-    throw connectionFailure(error, signal)
-  }
-}
-
-function connectionFailure(error: unknown, signal: AbortSignal): AttemptFailure {
-  if (signal.aborted && FerryError.is(signal.reason)) return new AttemptFailure(signal.reason, 'unknown')
-  // A body that is read as it is sent may turn out too large, or end with its caller.
-  if (FerryError.is(error)) return new AttemptFailure(error, 'unknown')
-  const code = errorCode(error)
-  const origin = BEFORE_SENDING.has(code) ? 'unreached' : 'unknown'
-  const message =
-    origin === 'unreached'
-      ? `No connection could be made (${code})`
-      : `The connection broke before an answer came (${code})`
-  const kind = origin === 'unreached' ? 'upstream_unreachable' : 'upstream_truncated'
-  return new AttemptFailure(new FerryError(kind, message, { cause: error }), origin)
-}
-
-function errorCode(error: unknown): string {
-  // Node tries all addresses of a name and wraps what each one said.
-  const inner = error instanceof AggregateError ? error.errors[0] : error
-  if (inner instanceof undiciErrors.UndiciError) return inner.code
-  return (inner as NodeJS.ErrnoException | undefined)?.code ?? 'unknown error'
 }

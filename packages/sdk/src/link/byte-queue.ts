@@ -49,9 +49,12 @@ export class ByteQueue implements AsyncIterableIterator<Uint8Array> {
         this.#wake = resolve
       })
     }
-    const value = this.#pieces.shift() ?? new Uint8Array()
-    this.#bytes -= value.length
-    if (this.#isPaused && this.#bytes === 0) {
+    // What one read of the socket brought is read at once.
+    const [first = new Uint8Array(), ...others] = this.#pieces
+    const value = others.length === 0 ? first : Buffer.concat(this.#pieces, this.#bytes)
+    this.#pieces = []
+    this.#bytes = 0
+    if (this.#isPaused) {
       this.#isPaused = false
       this.#source.resume()
     }

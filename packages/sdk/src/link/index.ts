@@ -1,4 +1,5 @@
 export type { LinkAnswer } from './answers.ts'
+export { ByteQueue, type QueueSource } from './byte-queue.ts'
 export type { ExchangeRef, LinkRequest } from './call.ts'
 export { ConnectionPool } from './connection-pool.ts'
 export type { LinkFetch } from './fetch.ts'

@@ -10,14 +10,17 @@ import { EXCHANGE_ID } from '../../src/link/wire/index.ts'
 const source = () => ({ pause: vi.fn(), resume: vi.fn(), cancel: vi.fn() })
 
 describe('a queue of bytes', () => {
-  test('gives them in order, then its end', async () => {
+  test('gives what has come, in order and at once, then its end', async () => {
     const queue = new ByteQueue(source())
     queue.push(Buffer.from('a'))
     queue.push(Buffer.from('b'))
-    queue.end()
     const got: string[] = []
-    for await (const piece of queue) got.push(String(piece))
-    expect(got).toEqual(['a', 'b'])
+    for await (const piece of queue) {
+      got.push(String(piece))
+      if (got.length === 2) queue.end()
+      else queue.push(Buffer.from('c'))
+    }
+    expect(got).toEqual(['ab', 'c'])
   })
 
   test('gives what it has before its error', async () => {
@@ -34,7 +37,7 @@ describe('a queue of bytes', () => {
     const queue = new ByteQueue(from)
     for (let i = 0; i < 5; i++) queue.push(Buffer.alloc(65_536))
     expect(from.pause).toHaveBeenCalledTimes(1)
-    for (let i = 0; i < 5; i++) await queue.next()
+    expect((await queue.next()).value).toHaveLength(5 * 65_536)
     expect(from.resume).toHaveBeenCalledTimes(1)
   })
 
