@@ -11,21 +11,27 @@ const WAIT_BYTES = 65_536
  * pino's own destination waits for ever at exit when the reader of stdout is gone; this one has no use for the rest.
  */
 export function bufferedStdout(): { write(line: string): void } {
-  let waiting = ''
+  const waiting = Buffer.allocUnsafeSlow(WAIT_BYTES)
+  let used = 0
   let timer: NodeJS.Timeout | undefined
   const flush = (): void => {
     clearTimeout(timer)
     timer = undefined
-    const text = waiting
-    waiting = ''
-    writeAll(Buffer.from(text))
+    writeAll(waiting.subarray(0, used))
+    used = 0
   }
   process.on('exit', flush)
   return {
     write(line) {
-      waiting += line
-      if (waiting.length >= WAIT_BYTES) flush()
-      else timer ??= setTimeout(flush, WAIT_MS)
+      // A character takes up to three bytes.
+      const most = line.length * 3
+      if (used + most > WAIT_BYTES) flush()
+      if (most > WAIT_BYTES) {
+        writeAll(Buffer.from(line))
+        return
+      }
+      used += waiting.write(line, used)
+      timer ??= setTimeout(flush, WAIT_MS)
     },
   }
 }

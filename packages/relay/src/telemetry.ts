@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@llm-ferry/kit'
+import { Gauge, LATENCY_BUCKETS, type Registry, SummedCounter, SummedHistogram } from '@llm-ferry/kit'
 import type { BodyBudget } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import type { InFlight } from './in-flight.ts'
@@ -20,32 +20,32 @@ export function createTelemetry(
   budget: BodyBudget,
 ): Telemetry {
   const registers = [registry]
-  const requests = new Counter({
+  const requests = new SummedCounter({
     name: 'http_requests_total',
     help: 'Requests answered, by vendor, method and status; 499 is a caller that left before the head.',
     labelNames: ['vendor', 'method', 'status'],
     registers,
   })
-  const ends = new Counter({
+  const ends = new SummedCounter({
     name: 'relay_exchanges_total',
     help: 'Exchanges by how they ended.',
     labelNames: ['vendor', 'outcome'],
     registers,
   })
-  const errors = new Counter({
+  const errors = new SummedCounter({
     name: 'relay_errors_total',
     help: 'Errors that the relay made itself, by code.',
     labelNames: ['vendor', 'code'],
     registers,
   })
-  const bytes = new Counter({
+  const bytes = new SummedCounter({
     name: 'relay_body_bytes_total',
     help: 'Body bytes moved: in from callers, out to callers.',
     labelNames: ['vendor', 'direction'],
     registers,
   })
-  const seconds = (name: string, help: string): Histogram<'vendor'> =>
-    new Histogram({ name, help, labelNames: ['vendor'], buckets: [...LATENCY_BUCKETS], registers })
+  const seconds = (name: string, help: string): SummedHistogram<'vendor'> =>
+    new SummedHistogram({ name, help, labelNames: ['vendor'], buckets: LATENCY_BUCKETS, registers })
   const head = seconds('relay_vendor_head_seconds', "From the request's dispatch to the head of the vendor's answer.")
   const firstByte = seconds('relay_first_byte_seconds', "From the request's arrival to the answer's first body byte.")
   const total = seconds('relay_request_seconds', "From the request's arrival to the answer's end.")
@@ -57,7 +57,7 @@ export function createTelemetry(
     total: total.labels(vendor),
     bytesIn: bytes.labels(vendor, 'in'),
     bytesOut: bytes.labels(vendor, 'out'),
-    requests: memo((method) => memo((status) => requests.labels(vendor, method, status))),
+    requests: memo((method) => memo((status: number) => requests.labels(vendor, method, String(status)))),
     ends: memo((outcome) => ends.labels(vendor, outcome)),
     errors: memo((code) => errors.labels(vendor, code)),
   }))
@@ -67,18 +67,16 @@ export function createTelemetry(
       const meters = perVendor(exchange.vendor?.name ?? 'none')
       const method = exchange.request.method ?? ''
       const { startedAt, sentAt, headAt, firstByteAt } = exchange
-      meters
-        .requests(METHODS.has(method) ? method : 'other')(String(statusOf(exchange)))
-        .inc()
-      meters.ends(exchange.outcome ?? 'completed').inc()
-      if (exchange.errorCode !== undefined) meters.errors(exchange.errorCode).inc()
+      meters.requests(METHODS.has(method) ? method : 'other')(statusOf(exchange)).value++
+      meters.ends(exchange.outcome ?? 'completed').value++
+      if (exchange.errorCode !== undefined) meters.errors(exchange.errorCode).value++
       if (sentAt !== undefined && headAt !== undefined) meters.head.observe((headAt - sentAt) / 1000)
       // A WebSocket lasts as long as its user likes, and has meters of its own.
       if (exchange.status === 101) return
       if (firstByteAt !== undefined) meters.firstByte.observe((firstByteAt - startedAt) / 1000)
       meters.total.observe((performance.now() - startedAt) / 1000)
-      if (exchange.bytesIn > 0) meters.bytesIn.inc(exchange.bytesIn)
-      if (exchange.bytesOut > 0) meters.bytesOut.inc(exchange.bytesOut)
+      meters.bytesIn.value += exchange.bytesIn
+      meters.bytesOut.value += exchange.bytesOut
     },
   }
 }
@@ -126,8 +124,8 @@ function gauges(
 }
 
 /** Remembers what `make` made for each name. Only for names of a small, fixed set. */
-function memo<T>(make: (name: string) => T): (name: string) => T {
-  const made = new Map<string, T>()
+function memo<T, Name = string>(make: (name: Name) => T): (name: Name) => T {
+  const made = new Map<Name, T>()
   return (name) => {
     const known = made.get(name)
     if (known !== undefined) return known
