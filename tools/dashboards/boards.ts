@@ -58,7 +58,7 @@ const border: Board = {
         title: 'Segments sent again',
         unit: 'percentunit',
         about: 'By the hosts overseas, towards China. Evenings reach several per cent.',
-        queries: [['instance:node_tcp:retransmitted_ratio_rate5m', '{{host}} {{instance}}']],
+        queries: [['instance:node_tcp:retransmitted_ratio_rate5m', '{{instance}}']],
       },
       {
         title: 'Round trip from here, HTTPS',
@@ -109,7 +109,7 @@ const border: Board = {
       {
         title: 'Exchanges under way',
         unit: 'short',
-        queries: [['sum by (host, relay, instance) (relay_open_exchanges)', '{{host}} {{relay}} {{instance}}']],
+        queries: [['sum by (instance) (relay_open_exchanges)', '{{instance}}']],
       },
     ],
     'Where the time goes': [
@@ -170,7 +170,30 @@ const vendors: Board = {
         ],
       },
     ],
-    'Tokens, which are the bill': [
+    'Cost, as the ledger has it': [
+      {
+        title: 'Cost by vendor, an hour',
+        unit: 'currencyUSD',
+        queries: [['sum by (vendor) (increase(ferry_cost_usd_total[1h]))', '{{vendor}}']],
+      },
+      {
+        title: 'Cost by model, an hour',
+        unit: 'currencyUSD',
+        about: 'By key, user and label it is in GET /admin/v1/usage: metrics name no key.',
+        queries: [['topk(10, sum by (vendor, model) (increase(ferry_cost_usd_total[1h])))', '{{vendor}}/{{model}}']],
+      },
+      {
+        title: 'Cost of the last 24 hours',
+        unit: 'currencyUSD',
+        about: 'Above 0 calls without a price, it lacks them. Bill from the ledger.',
+        queries: [
+          ['sum by (vendor) (increase(ferry_cost_usd_total[24h]))', '{{vendor}}'],
+          ['sum(increase(ferry_cost_usd_total[24h]))', 'all'],
+          ['sum by (vendor) (increase(ferry_unpriced_calls_total[24h]))', 'calls without a price, {{vendor}}'],
+        ],
+      },
+    ],
+    Tokens: [
       {
         title: 'Tokens a minute',
         unit: 'short',
@@ -179,9 +202,15 @@ const vendors: Board = {
       {
         title: 'Tokens in 24 hours',
         unit: 'short',
-        about: 'Money by key, user and model is in the ledger and in GET /v1/usage, which know prices.',
         queries: [['sum by (vendor, kind) (increase(ferry_tokens_total[24h]))', '{{vendor}} {{kind}}']],
       },
+      {
+        title: 'Saved by the cache, an hour',
+        unit: 'currencyUSD',
+        queries: [['sum(increase(ferry_cache_saved_dollars_total[1h]))', 'saved']],
+      },
+    ],
+    'How long': [
       {
         title: 'Total time, P95',
         unit: 's',
@@ -191,6 +220,16 @@ const vendors: Board = {
             '{{vendor}}',
           ],
         ],
+      },
+      {
+        title: 'Errors by vendor',
+        unit: 'reqps',
+        queries: [['sum by (vendor, code) (rate(ferry_errors_total{vendor!="none"}[5m]))', '{{vendor}} {{code}}']],
+      },
+      {
+        title: 'Models that rest',
+        unit: 'short',
+        queries: [['sum by (vendor) (ferry_breakers_open)', '{{vendor}}']],
       },
     ],
   },
@@ -234,7 +273,7 @@ const tenants: Board = {
           ['sum(ferry_abandoned_calls_total)', 'abandoned calls'],
         ],
       },
-      { title: 'Redis: memory', unit: 'bytes', queries: [['redis_memory_used_bytes', '{{instance}}']] },
+      { title: 'Redis: memory', unit: 'bytes', queries: [['redis_memory_used_bytes', '{{store}} {{instance}}']] },
     ],
   },
 }
@@ -248,13 +287,13 @@ const host: Board = {
         title: 'CPU',
         unit: 'percentunit',
         about: 'Below 70 %.',
-        queries: [['instance:node_cpu:busy_ratio_rate5m', '{{host}} {{instance}}']],
+        queries: [['instance:node_cpu:busy_ratio_rate5m', '{{instance}}']],
       },
       {
         title: 'Memory',
         unit: 'percentunit',
         about: 'Below 80 %.',
-        queries: [['instance:node_memory:used_ratio', '{{host}} {{instance}}']],
+        queries: [['instance:node_memory:used_ratio', '{{instance}}']],
       },
       {
         title: 'Disk',
@@ -269,32 +308,27 @@ const host: Board = {
       {
         title: 'Memory',
         unit: 'bytes',
-        queries: [['process_resident_memory_bytes{job="llm-proxy"}', '{{host}} {{relay}} {{instance}}']],
+        queries: [['process_resident_memory_bytes{job="llm-proxy"}', '{{instance}}']],
       },
       {
         title: 'CPU',
         unit: 'percentunit',
         about: 'Of one core; a relay process cannot use more.',
-        queries: [['rate(process_cpu_seconds_total{job="llm-proxy"}[5m])', '{{host}} {{relay}} {{instance}}']],
+        queries: [['rate(process_cpu_seconds_total{job="llm-proxy"}[5m])', '{{instance}}']],
       },
       {
         title: 'Event loop, lag P99',
         unit: 's',
-        queries: [['nodejs_eventloop_lag_p99_seconds{job="llm-proxy"}', '{{host}} {{relay}} {{instance}}']],
+        queries: [['nodejs_eventloop_lag_p99_seconds{job="llm-proxy"}', '{{instance}}']],
       },
     ],
     'nginx and the network': [
       { title: 'Connections at nginx', unit: 'short', queries: [['nginx_connections_active', '{{instance}}']] },
       { title: 'Requests at nginx', unit: 'reqps', queries: [['rate(nginx_http_requests_total[5m])', '{{instance}}']] },
       {
-        title: 'Sent',
+        title: 'Sent to callers',
         unit: 'Bps',
-        queries: [
-          [
-            'sum by (host, instance) (rate(node_network_transmit_bytes_total{device!~"lo|veth.*|docker.*|br-.*"}[5m]))',
-            '{{host}} {{instance}}',
-          ],
-        ],
+        queries: [['sum by (host, relay) (rate(relay_body_bytes_total{direction="out"}[5m]))', '{{host}} {{relay}}']],
       },
     ],
   },

@@ -36,6 +36,27 @@ it('a call is counted with its vendor, status and tokens; a stranger sees nothin
   expect((await fetch(`${origin}/metrics`)).status).toBe(401)
 })
 
+it('what a call cost is counted by model; a model without a price has no label', async () => {
+  const { chat, origin } = await startTestBff(
+    afterBody(() => plainAnswer()),
+    { METRICS_TOKEN: TOKEN },
+    'prices:\n  openai/gpt-x: { input: 1, output: 1 }\n',
+  )
+  const page = async () => (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
+  const values = (text: string, name: RegExp) => [...text.matchAll(name)].map(([, value]) => Number(value))
+  await (await chat()).text()
+  await eventually('it is counted', async () => (await page()).includes('ferry_cost_usd_total{'))
+  const tokens = values(await page(), /^ferry_tokens_total\{.*\} (\S+)$/gm).reduce((sum, value) => sum + value, 0)
+  const cost = values(await page(), /^ferry_cost_usd_total\{vendor="openai",model="gpt-x"\} (\S+)$/gm)
+  expect(cost).toHaveLength(1)
+  expect(cost[0]).toBeCloseTo(tokens / 1e6, 12)
+  await (await chat({ model: 'openai/no-such-model' })).text()
+  await eventually('the other too', async () =>
+    (await page()).includes('ferry_unpriced_calls_total{vendor="openai"} 1'),
+  )
+  expect(await page()).not.toContain('no-such-model')
+})
+
 it('the access line names the route and never the path’s parameters', async () => {
   const { chat, origin, logLines } = await startTestBff(afterBody(() => plainAnswer()))
   await (await chat()).text()

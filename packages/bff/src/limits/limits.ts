@@ -1,5 +1,6 @@
 import type { Logger, Registry } from '@llm-ferry/kit'
 import { FerryError } from '@llm-ferry/sdk'
+import { createSpendMeter, type SpendMeter } from '../ledger/metrics.ts'
 import type { CallRecord } from '../ledger/record.ts'
 import { createMemoryStore } from '../store/memory.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
@@ -73,6 +74,7 @@ export class Limits {
   readonly #leases: Leases
   readonly #settlements: Settlements
   readonly #metrics: LimitMetrics
+  readonly #spent: SpendMeter
   readonly #log: Logger
   readonly #outage: OutagePolicy
   readonly #timers: readonly NodeJS.Timeout[]
@@ -85,6 +87,7 @@ export class Limits {
     this.#log = log
     this.#outage = outage
     this.#metrics = metrics
+    this.#spent = createSpendMeter(registry)
     this.#limiter = new Limiter(store, calendar, leaseMs)
     this.#ownLimiter = new Limiter(this.#ownStore, calendar, leaseMs)
     this.#leases = new Leases(store, leaseMs)
@@ -196,6 +199,7 @@ export class Limits {
   }
 
   #settle({ reservation, isInsured }: Held, used: Amounts, record: CallRecord): void {
+    this.#spent(record)
     const settlement = settlementOf(reservation, used, record, settledMemoryMs(this.#store))
     if (isInsured) this.#settlements.track(settle(this.#ownStore, countersOf(settlement)))
     this.#settlements.add(settlement)
