@@ -58,3 +58,21 @@ export function metricsOf(expr: string): readonly string[] {
   })
   return names
 }
+
+/** A row of docs/deploy/monitoring.md about normal ranges. */
+export interface NormalRange {
+  readonly normal: string
+  readonly expr: string
+  readonly alerts: readonly string[]
+}
+
+/** @param language `` or `.zh-CN`. */
+export function readNormalRanges(language: string): readonly NormalRange[] {
+  const page = readFileSync(new URL(`../../docs/deploy/monitoring${language}.md`, import.meta.url), 'utf8')
+  const rows = page.matchAll(/^\| [^|]+ \| ([^|]+) \| `((?:[^`\\]|\\.)+)` \| ([^|]+) \|$/gm)
+  return [...rows].map(([, normal = '', expr = '', alerts = '']) => ({
+    normal,
+    expr: expr.replaceAll('\\|', '|'),
+    alerts: [...alerts.matchAll(/\[(\w+)\]\(runbooks\/\1\.md\)/g)].map(([, name = '']) => name),
+  }))
+}

@@ -1,5 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { listen } from '@llm-ferry/kit'
 import { parse } from 'yaml'
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
@@ -37,13 +39,21 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 }
 /** The ports that compose.yaml, alertmanager.yml and up.sh name; each test has others. */
 const PORTS = [9093, 9094, 9100, 9113, 9114, 9115, 9121, 9190] as const
-const METRICS_OF_VOICEBOX = 'jvm_threads_live_threads 7\n'
 
 /**
  * Writes the files with up.sh and starts what compose.yaml starts with the very arguments that stand there; only ports and
  * folders differ, and an interval is a second in place of 15.
  */
 export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringStack> {
+  for (let attempt = 1; ; attempt++) {
+    const stack = await launch(ferry, join(ferry.folder, `attempt-${attempt}`))
+    if (stack !== undefined) return stack
+    if (attempt === 3) throw new Error('another process took a port three times')
+  }
+}
+
+/** @returns nothing when another process took a port that was free a moment ago. */
+async function launch(ferry: WatchedFerry, folder: string): Promise<MonitoringStack | undefined> {
   const stops: (() => unknown)[] = []
   const keep = <T extends { stop(): unknown }>(part: T): T => {
     stops.push(() => part.stop())
@@ -51,15 +61,14 @@ export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringSt
   }
   const accepting = (): Promise<Robot> => startRobot({ errcode: 0, code: 0 }).then(keep)
   const robots = { dingtalk: await accepting(), feishu: await accepting(), wecom: await accepting() }
-  const voicebox = await freePort()
-  keep(startVoiceBoxPage(voicebox))
+  const voicebox = keep(await startVoiceBoxPage())
   const ports = new Map<string, number>()
   for (const port of PORTS) ports.set(String(port), await freePort())
   const moved = (text: string): string =>
     text.replace(/127\.0\.0\.1:(\d+)/g, (all, port) => (ports.has(port) ? `127.0.0.1:${ports.get(port)}` : all))
 
-  const copy = join(ferry.folder, 'deploy/monitoring')
-  cpSync(join(MONITORING, '..'), join(ferry.folder, 'deploy'), { recursive: true })
+  const copy = join(folder, 'deploy/monitoring')
+  cpSync(join(MONITORING, '..'), join(folder, 'deploy'), { recursive: true })
   const env = {
     OVERSEAS_PRIMARY: `localhost:${ferry.overseas.httpsPort}`,
     METRICS_CLIENT_CERT: ferry.callers.certFile,
@@ -73,7 +82,7 @@ export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringSt
     BFF_ADDRESS: `127.0.0.1:${ferry.domestic.httpPort}`,
     REDIS_ADDRESS: `127.0.0.1:${ferry.redis.port}`,
     REDIS_CACHE_ADDRESS: '-',
-    VOICEBOX_ADDRESS: `127.0.0.1:${voicebox}`,
+    VOICEBOX_ADDRESS: `127.0.0.1:${voicebox.port}`,
   }
   const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(join(copy, '.env'), lines.join(''))
@@ -109,31 +118,42 @@ export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringSt
     return folders.reduce((all, [from, to]) => all.replace(from, to), moved(text))
   }
   const { services } = parse(readFileSync(join(copy, 'compose.yaml'), 'utf8'), { merge: true })
+  const programs: Program[] = []
+  const start = (...args: Parameters<typeof startProgram>): Program => {
+    const program = keep(startProgram(...args))
+    programs.push(program)
+    return program
+  }
   const run = (service: string): Program =>
-    keep(
-      startProgram(PROGRAMS[service] ?? '', services[service].command.map(filled), {
-        SSL_CERT_FILE: ferry.server.caFile,
-      }),
-    )
+    start(PROGRAMS[service] ?? '', services[service].command.map(filled), { SSL_CERT_FILE: ferry.server.caFile })
   for (const service of Object.keys(PROGRAMS)) if (service !== 'prometheus') run(service)
-  keep(startProgram('prometheus-node-exporter', overseasNodeExporter(ferry)))
+  start('prometheus-node-exporter', overseasNodeExporter(ferry, await ferry.takeNodePort()))
   const secrets = Object.entries(services.notify.environment as Record<string, string>).map(
     ([name, file]) => [name, file.replace('/run/secrets', `${copy}/secrets/notify`)] as const,
   )
   const notify = { PORT: String(ports.get('9094')), ...Object.fromEntries(secrets) }
-  keep(startProgram(process.execPath, [join(copy, 'notify/notify.mjs')], notify))
+  start(process.execPath, [join(copy, 'notify/notify.mjs')], notify)
   const prometheus = run('prometheus')
 
   // biome-ignore lint/suspicious/noExplicitAny: Prometheus's answers, whose shape each query knows.
   const ask = async (path: string): Promise<any> => {
     const answer = await fetch(`http://127.0.0.1:${ports.get('9190')}/api/v1/${path}`).catch(() => undefined)
-    // Not ready yet.
-    if (answer?.status === 503) return undefined
+    // Not ready yet, or somebody else's port.
+    if (answer?.headers.get('content-type') !== 'application/json') return undefined
     const body = (await answer?.json()) as { status: string; data: unknown; error?: string } | undefined
     if (body?.status === 'error') throw new Error(body.error)
     return body?.data
   }
-  await eventually('Prometheus serves', async () => (await ask('status/config')) !== undefined, 20_000)
+  const stop = async (): Promise<void> => {
+    for (const one of stops.reverse()) await one()
+  }
+  const isTaken = (): boolean => programs.some(({ log }) => /address already in use|EADDRINUSE/i.test(log()))
+  const serves = async (): Promise<boolean> => isTaken() || (await ask('status/config')) !== undefined
+  await eventually('Prometheus serves', serves, 20_000)
+  if (isTaken()) {
+    await stop()
+    return undefined
+  }
   return {
     query: async (expr) => (await ask(`query?query=${encodeURIComponent(expr)}`))?.result ?? [],
     metricNames: async () => new Set(await ask('label/__name__/values')),
@@ -147,18 +167,16 @@ export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringSt
     },
     robots,
     prometheus,
-    stop: async () => {
-      for (const stop of stops.reverse()) await stop()
-    },
+    stop,
   }
 }
 
 /** What the image of deploy/overseas runs, without its mounts. */
-function overseasNodeExporter({ nodePort, overseas }: WatchedFerry): readonly string[] {
+function overseasNodeExporter({ overseas }: WatchedFerry, port: number): readonly string[] {
   const dockerfile = readFileSync(join(MONITORING, '../Dockerfile'), 'utf8')
   const [, text = ''] = /ENTRYPOINT \["prometheus-node-exporter", ([^\]]*)\]/.exec(dockerfile) ?? []
   const flags = [...text.matchAll(/"([^"]*)"/g)].map(([, flag = '']) => flag)
-  return [...flags, `--web.listen-address=127.0.0.1:${nodePort}`].map((flag) =>
+  return [...flags, `--web.listen-address=127.0.0.1:${port}`].map((flag) =>
     flag
       .replace('/var/lib/front', overseas.folder)
       .replace('=/host/', '=/')
@@ -177,7 +195,16 @@ function faster(text: string): string {
 }
 
 /** What Spring's actuator would serve; VoiceBox itself is not ours to start here. */
-function startVoiceBoxPage(port: number): Program {
-  const code = `require('node:http').createServer((q, s) => s.setHeader('content-type', 'text/plain').end(${JSON.stringify(METRICS_OF_VOICEBOX)})).listen(${port}, '127.0.0.1')`
-  return startProgram(process.execPath, ['-e', code])
+async function startVoiceBoxPage(): Promise<{ readonly port: number; stop(): void }> {
+  const server = createServer((_, response) =>
+    response.setHeader('content-type', 'text/plain').end('jvm_threads_live_threads 7\n'),
+  )
+  const port = await listen(server, 0, '127.0.0.1')
+  return {
+    port,
+    stop: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
 }

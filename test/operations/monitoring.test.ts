@@ -1,6 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../testkit/eventually.ts'
-import { metricsOf, readPanelQueries, readRules } from './monitoring-files.ts'
+import { code, DASHBOARDS_PAGE, renderDashboards } from './dashboards-page.ts'
+import { readDocumentedMetrics, readServedMetrics } from './metrics-page.ts'
+import { metricsOf, readNormalRanges, readPanelQueries, readRules } from './monitoring-files.ts'
 import { type MonitoringStack, startMonitoring } from './monitoring-stack.ts'
 import { startWatchedFerry, type WatchedFerry } from './watched-ferry.ts'
 
@@ -13,7 +17,7 @@ describe('deploy/monitoring, before the running services', () => {
   beforeAll(async () => {
     ferry = await startWatchedFerry()
     monitoring = await startMonitoring(ferry)
-    await ferry.traffic(1)
+    await ferry.traffic()
     await ferry.outageOfRedis()
     await eventually(
       'what there is was scraped',
@@ -21,7 +25,7 @@ describe('deploy/monitoring, before the running services', () => {
       30_000,
     )
     // Rates need counters that grow from one scrape to the next.
-    await ferry.traffic(1)
+    await ferry.traffic()
   }, 120_000)
   afterAll(async () => {
     await monitoring?.stop()
@@ -69,6 +73,29 @@ describe('deploy/monitoring, before the running services', () => {
     expect(await empty()).toEqual([])
   })
 
+  it('answers the queries of the page about normal ranges', async () => {
+    expect(readNormalRanges('').length).toBeGreaterThan(15)
+    for (const { expr } of readNormalRanges('')) expect((await query(expr)).length, expr).toBeGreaterThan(0)
+  })
+
+  it('shows in /metrics what docs/metrics.md says, with those labels, and nothing else', async () => {
+    const pages = await ferry.pages()
+    for (const side of ['relay', 'bff'] as const) {
+      const [documented, served] = [readDocumentedMetrics(side), readServedMetrics(pages[side])]
+      // It has no TLS of its own behind nginx.
+      if (side === 'relay') documented.delete('relay_tls_certificate_expires_seconds')
+      expect([...served.keys()].toSorted(), side).toEqual([...documented.keys()].toSorted())
+      for (const [name, { type, labels }] of served) {
+        expect(type, name).toBe(documented.get(name)?.type)
+        const known = documented.get(name)?.labels ?? []
+        expect(
+          labels.filter((label) => !known.includes(label)),
+          name,
+        ).toEqual([])
+      }
+    }
+  })
+
   it('tells each robot, in its form, of a relay that ends, repeats what one refuses, and says when it is over', async () => {
     const { robots, prometheus } = monitoring
     const texts = (name: keyof typeof robots, what: string): readonly string[] =>
@@ -102,4 +129,21 @@ describe('deploy/monitoring, before the running services', () => {
     expect(await query('ALERTS{alertname="ServiceDown",alertstate="firing"}')).toEqual([])
     expect(prometheus.log()).not.toMatch(/level=error/)
   }, 120_000)
+
+  it('has shown in docs/deploy/dashboards.md every query of every panel', async () => {
+    const { UPDATE_DOCS } = process.env
+    if (UPDATE_DOCS) {
+      // A minute of it, with a relay that is killed on the way.
+      for (let round = 0; round < 120; round++) {
+        await ferry.traffic({ faults: false })
+        if (round === 60) await ferry.stopRelay()
+        if (round === 80) await ferry.startRelay()
+        await sleep(300)
+      }
+      writeFileSync(DASHBOARDS_PAGE, await renderDashboards(query))
+    }
+    const page = readFileSync(DASHBOARDS_PAGE, 'utf8')
+    for (const { where, expr } of readPanelQueries()) expect(page, where).toContain(code(expr))
+    expect(page.match(/^## /gm)).toHaveLength(5)
+  }, 300_000)
 })

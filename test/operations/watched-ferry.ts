@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { listen } from '@llm-ferry/kit'
 import { createFerry, type Ferry } from '@llm-ferry/sdk'
 import { type Front, overseasEnv, startFront } from '../deploy/front.ts'
 import { type Certificates, createCertificates } from '../testkit/certs.ts'
@@ -23,12 +25,14 @@ export interface WatchedFerry {
   readonly server: Certificates
   /** Of those who may see metrics. */
   readonly callers: Certificates
-  /** Port that the node exporter overseas must listen on. */
-  readonly nodePort: number
+  /** Port that the node exporter overseas must listen on; it is held until then. */
+  takeNodePort(): Promise<number>
+  /** What a relay with workers and a BFF show at /metrics. */
+  pages(): Promise<Readonly<Record<'relay' | 'bff', string>>>
   stopRelay(): Promise<void>
   startRelay(): Promise<void>
-  /** Chats that go well, of both kinds and of two vendors; calls to a vendor that is down; some too many. */
-  traffic(rounds: number): Promise<void>
+  /** Chats that go well, of both kinds and of two vendors; with faults also calls to a vendor that is down, and too many. */
+  traffic(options?: { readonly faults: boolean }): Promise<void>
   /** Redis hangs for one call. */
   outageOfRedis(): Promise<void>
   stop(): Promise<void>
@@ -57,8 +61,11 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
   })
   const one = keep(await startRelay({ ...relayEnvironment, RELAY_WORKERS: '2' }))
   let two = await startRelay(relayEnvironment)
+  const portsOfTwo = { PORT: String(two.port), METRICS_PORT: String(two.metricsPort) }
   stops.push(() => two.stop())
-  const nodePort = await freePort()
+  const placeholder = createServer()
+  const nodePort = await listen(placeholder, 0, '127.0.0.1')
+  stops.push(() => placeholder.close())
   const overseas = keep(
     await startFront('overseas', {
       ...overseasEnv(server, [one, two]),
@@ -100,15 +107,20 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
     redis,
     server,
     callers,
-    nodePort,
+    takeNodePort: async () => {
+      if (placeholder.listening) await new Promise((resolve) => placeholder.close(resolve))
+      return nodePort
+    },
+    pages: async () => {
+      const page = async ({ metricsPort }: Service): Promise<string> =>
+        (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+      return { relay: await page(one), bff: await page(first) }
+    },
     stopRelay: () => two.stop(),
     startRelay: async () => {
-      const [PORT, METRICS_PORT] = [String(two.port), String(two.metricsPort)]
-      two = await startRelay({ ...relayEnvironment, PORT, METRICS_PORT })
+      two = await startRelay({ ...relayEnvironment, ...portsOfTwo })
     },
-    traffic: async (count) => {
-      for (let i = 0; i < count; i++) await makeRound(ferry, `user-${rounds++}`)
-    },
+    traffic: ({ faults } = { faults: true }) => makeRound(ferry, `user-${rounds++}`, faults),
     outageOfRedis: async () => {
       redis.freeze()
       await ferry.chat({ model: 'openai/gpt-5.4-mini', messages, user: 'unlucky' })
@@ -120,11 +132,14 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
   }
 }
 
-async function makeRound(ferry: Ferry, user: string): Promise<void> {
+async function makeRound(ferry: Ferry, user: string, hasFaults: boolean): Promise<void> {
   for (const model of ['openai/gpt-5.4-mini', 'gemini/gemini-3.5-flash']) {
     await ferry.chat({ model, messages, user })
     await ferry.chat.stream({ model, messages, user }).text()
   }
+  // One whose price nobody knows.
+  await ferry.chat({ model: 'openai/gpt-of-the-sandbox', messages, user })
+  if (!hasFaults) return
   const mayFail = (model: string, users: readonly string[]): Promise<unknown> =>
     Promise.all(users.map((one) => ferry.chat({ model, messages, user: one }).catch(() => {})))
   // Enough for each BFF to give the model a rest, and more in a minute than a user may.

@@ -185,11 +185,10 @@ const vendors: Board = {
       {
         title: 'Cost of the last 24 hours',
         unit: 'currencyUSD',
-        about: 'Above 0 calls without a price, it lacks them. Bill from the ledger.',
+        about: 'Without the calls whose model has no price, below. Bill from the ledger.',
         queries: [
           ['sum by (vendor) (increase(ferry_cost_usd_total[24h]))', '{{vendor}}'],
           ['sum(increase(ferry_cost_usd_total[24h]))', 'all'],
-          ['sum by (vendor) (increase(ferry_unpriced_calls_total[24h]))', 'calls without a price, {{vendor}}'],
         ],
       },
     ],
@@ -227,9 +226,10 @@ const vendors: Board = {
         queries: [['sum by (vendor, code) (rate(ferry_errors_total{vendor!="none"}[5m]))', '{{vendor}} {{code}}']],
       },
       {
-        title: 'Models that rest',
+        title: 'Calls without a price in 24 hours',
         unit: 'short',
-        queries: [['sum by (vendor) (ferry_breakers_open)', '{{vendor}}']],
+        about: 'Above 0 the cost lacks them: add the model under prices in FERRY_CONFIG.',
+        queries: [['sum by (vendor) (increase(ferry_unpriced_calls_total[24h]))', '{{vendor}}']],
       },
     ],
   },

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+
+/** What a metric is, by its documentation or its page. */
+export interface MetricKind {
+  readonly type: string
+  readonly labels: readonly string[]
+}
+
+/** The tables of docs/metrics.md for one service. */
+export function readDocumentedMetrics(side: 'relay' | 'bff'): Map<string, MetricKind> {
+  const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  const [relay = '', bff = ''] = page.split('\n## BFF\n')
+  const rows = (side === 'relay' ? relay : bff).matchAll(/^\| `(\w+)` \| (\w+)(?:: ([\w, ]+))? \|/gm)
+  return new Map(
+    [...rows].map(([, name = '', type = '', labels]) => [name, { type, labels: labels?.split(', ') ?? [] }]),
+  )
+}
+
+/** A page of Prometheus text; Node's own metrics left out. */
+export function readServedMetrics(page: string): Map<string, MetricKind> {
+  const kinds = [...page.matchAll(/^# TYPE (\w+) (\w+)$/gm)].filter(([, name = '']) => !/^(process|nodejs)_/.test(name))
+  return new Map(
+    kinds.map(([, name = '', type = '']) => {
+      const samples = page.matchAll(new RegExp(`^${name}(?:_bucket|_sum|_count)?\\{([^}]*)\\}`, 'gm'))
+      const labels = [...samples].flatMap(([, text = '']) =>
+        [...text.matchAll(/(\w+)="/g)].map(([, label = '']) => label),
+      )
+      return [name, { type, labels: [...new Set(labels)].filter((label) => label !== 'le') }]
+    }),
+  )
+}
