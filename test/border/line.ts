@@ -59,6 +59,11 @@ export class Line {
     return `http://127.0.0.1:${this.port}`
   }
 
+  /** Connections that live. */
+  get open(): number {
+    return this.#sockets.size / 2
+  }
+
   /** Cuts every connection that lives. */
   cutAll(how: 'fin' | 'rst'): void {
     for (const socket of this.#sockets) cutSocket(socket, how)

@@ -58,6 +58,10 @@ async function launch(port: number, folder: string, flags: readonly string[]): P
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...flags]
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   child.stdout?.resume()
+  // A failed test may leave it behind; it must not outlive the test run.
+  const orphaned = (): void => void child.kill('SIGKILL')
+  process.once('exit', orphaned)
+  child.once('exit', () => process.off('exit', orphaned))
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   try {
     await Promise.race([untilReady(port, child), failed])

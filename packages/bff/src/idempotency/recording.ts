@@ -114,7 +114,10 @@ export class Recording {
       this.#pump(reader)
       this.#caughtUp()
     })
-    const gone = new Promise<void>((resolve) => response.once('close', resolve))
+    // Who left before has been told so for the last time.
+    const gone = response.closed
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => response.once('close', () => resolve()))
     this.#pump(reader)
     return gone.then(() => this.#left(reader))
   }

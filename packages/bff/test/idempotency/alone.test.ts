@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../../../../test/testkit/eventually.ts'
 import { startRedis } from '../../../../test/testkit/redis.ts'
-import { afterBody, chunk, delay, lastChunk, type Step } from '../../../../test/testkit/scripted-vendor.ts'
+import { afterBody, chunk, delay, hang, lastChunk, type Step } from '../../../../test/testkit/scripted-vendor.ts'
 import { errorOf, plainAnswer, startTestBff, streamEvents, streamHead } from '../support.ts'
 
 const slowStream = (ms: number): Step[] => [
@@ -73,6 +73,26 @@ test('while Redis is away calls are made all the same, and say so', async () => 
   const answer = await chat({}, withKey('outage'))
   expect([answer.status, vendor.requests.length]).toEqual([200, 1])
   await redis.stop()
+})
+
+test('who leaves while Redis is waited for is waited for no longer than others', async () => {
+  const redis = await startRedis()
+  const { chat, vendor } = await startTestBff(
+    afterBody(() => [hang()]),
+    { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '100', DETACH_GRACE_MS: '200' },
+  )
+  redis.freeze()
+  try {
+    const left = chat({ stream: true }, withKey('early', { signal: AbortSignal.timeout(30) }))
+    await expect(left).rejects.toThrow()
+    // Longer than Redis is waited for: by then the vendor has been called for nobody, or not at all.
+    await sleep(1000)
+    await eventually('nothing is open at the vendor', () =>
+      vendor.requests.every(({ closing }) => closing !== undefined),
+    )
+  } finally {
+    await redis.stop()
+  }
 })
 
 test('a page may send the key and the DELETE', async () => {
