@@ -33,7 +33,8 @@ export async function sendOnce(
   const { method, headers, body = null } = request
   try {
     return await new Promise<Answer>((resolve, reject) => {
-      const handler = new AnswerHandler({ body, signal, resolve, reject })
+      const source = body instanceof Readable ? body : undefined
+      const handler = new AnswerHandler({ source, signal, resolve, reject })
       pool.dispatch(
         { path, method: method as Dispatcher.HttpMethod, headers: { ...headers, ...credential }, body },
         handler,
@@ -45,7 +46,8 @@ export async function sendOnce(
 }
 
 interface Asked {
-  readonly body: OutgoingRequest['body'] | null
+  /** What is read as it is sent, and ends with the request. */
+  readonly source: Readable | undefined
   readonly signal: AbortSignal
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
@@ -74,6 +76,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Exchange['headers']): void {
     if (status < 200) return
+    // Slices of all that the socket brought: nobody reads them, and an open stream would hold them.
+    controller.rawHeaders = null
     this.#queue = new ByteQueue({
       pause: () => controller.pause(),
       resume: () => controller.resume(),
@@ -95,8 +99,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     this.#over()
     this.#asked.reject(error)
     this.#queue?.end(error)
-    const { body } = this.#asked
-    if (body instanceof Readable) body.on('error', () => {}).destroy(error)
+    this.#asked.source?.on('error', () => {}).destroy(error)
   }
 
   #abort(reason: Error): void {

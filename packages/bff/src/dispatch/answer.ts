@@ -10,6 +10,7 @@ import {
 import { createParser } from 'eventsource-parser'
 import type { Exchange, OutgoingRequest, Sender } from '../transport.ts'
 import type { StreamMapper, WireRequest } from '../vendors/vendor.ts'
+import { follow } from './deadline.ts'
 import { AttemptFailure } from './failure.ts'
 import type { EmbeddingsTarget, PreparedTarget } from './prepare.ts'
 import type { ResolvedTarget } from './resolve.ts'
@@ -74,10 +75,9 @@ export async function attemptEmbeddings(
 /** One attempt at a stream; resolves with its first chunks. @throws {AttemptFailure} */
 export async function attemptStream(target: PreparedTarget, options: AttemptOptions): Promise<StreamAnswer> {
   const { wire } = target
-  const idle = new IdleTimer(options.idleTimeoutMs)
-  // Until the first event the deadline runs, which may be longer.
-  idle.pause()
-  const signal = AbortSignal.any([options.signal, idle.signal])
+  // It runs from the first event on: until then the deadline does, which may be longer.
+  const idle = new IdleTimer(options.idleTimeoutMs, options.signal)
+  const { signal } = idle
   const exchange = await options.sender.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const mapper = target.adapter.stream(options.request, target)
@@ -212,19 +212,25 @@ function isVendorsOwn(error: unknown): error is FerryError {
   return FerryError.is(error) && !error.code.startsWith('upstream_')
 }
 
-/** Ends a stream that has gone silent. The time in which the caller reads slowly does not count. */
+/**
+ * Ends a stream that has gone silent. It runs from the first {@link IdleTimer.restart} on, and the time in which the caller
+ * reads slowly does not count.
+ */
 export class IdleTimer {
-  readonly signal: AbortSignal
   readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
+  readonly #timeoutMs: number
+  #timer: NodeJS.Timeout | undefined
   #paused = false
 
-  constructor(timeoutMs: number) {
-    this.signal = this.#controller.signal
-    const message = `The stream was silent for ${timeoutMs} ms`
-    this.#timer = setTimeout(() => {
-      if (!this.#paused) this.#controller.abort(new FerryError('upstream_timeout', message))
-    }, timeoutMs)
+  /** @param parent ends the stream as well. */
+  constructor(timeoutMs: number, parent: AbortSignal) {
+    this.#timeoutMs = timeoutMs
+    follow(this.#controller, parent)
+  }
+
+  /** Fires when the stream has been silent for too long, or with the parent. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
   }
 
   pause(): void {
@@ -233,10 +239,17 @@ export class IdleTimer {
 
   restart(): void {
     this.#paused = false
-    this.#timer.refresh()
+    if (this.#timer) this.#timer.refresh()
+    else this.#timer = setTimeout(() => this.#end(), this.#timeoutMs)
   }
 
   stop(): void {
     clearTimeout(this.#timer)
+  }
+
+  #end(): void {
+    if (this.#paused) return
+    const message = `The stream was silent for ${this.#timeoutMs} ms`
+    this.#controller.abort(new FerryError('upstream_timeout', message))
   }
 }

@@ -16,8 +16,9 @@ export class Deadline {
     follow(this.#controller, parent)
     this.#parent = parent
     this.#endsAt = performance.now() + timeoutMs
-    const message = `No answer within ${timeoutMs} ms`
-    this.#timer = setTimeout(() => this.#controller.abort(new FerryError('upstream_timeout', message)), timeoutMs)
+    this.#timer = setTimeout(() => {
+      this.#controller.abort(new FerryError('upstream_timeout', `No answer within ${timeoutMs} ms`))
+    }, timeoutMs)
   }
 
   /** Fires at the deadline, or with the parent. */
@@ -42,7 +43,7 @@ export class Deadline {
 }
 
 /** Aborts with the parent, as AbortSignal.any does at several times the cost, for two of one life. */
-function follow(controller: AbortController, parent: AbortSignal): void {
+export function follow(controller: AbortController, parent: AbortSignal): void {
   if (parent.aborted) controller.abort(parent.reason)
   else parent.addEventListener('abort', () => controller.abort(parent.reason), { once: true })
 }

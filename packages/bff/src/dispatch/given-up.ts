@@ -1,6 +1,7 @@
 import { type ChatChunk, type ChatCompletion, FerryError, type Usage } from '@llm-ferry/sdk'
 import type { FallbackPolicy } from './alias.ts'
 import { type AttemptOptions, attemptPlain, attemptStream, type PlainAnswer, type StreamAnswer } from './answer.ts'
+import { follow } from './deadline.ts'
 import { AttemptFailure, toFailure } from './failure.ts'
 import type { PreparedTarget } from './prepare.ts'
 
@@ -55,10 +56,10 @@ export async function streamOrGivenUp(
   const { firstTokenMs } = policy
   const late = (): void => slow.abort(new FerryError('upstream_timeout', `No first token within ${firstTokenMs} ms`))
   const timer = policy.on.has('slow_first_token') ? setTimeout(late, firstTokenMs) : undefined
-  const signal = AbortSignal.any([options.signal, slow.signal])
+  follow(slow, options.signal)
   let answer: StreamAnswer | undefined
   try {
-    answer = await attemptStream(target, { ...options, signal })
+    answer = await attemptStream(target, { ...options, signal: slow.signal })
     const held = await holdBack(answer, policy.on.has('refusal'), () => clearTimeout(timer))
     if (policy.on.has('refusal') && held.isRefusal) throw new GivenUp(declined(target), { answer: held.answer })
     return held.answer

@@ -1,3 +1,4 @@
+import { Bag, type Kept } from '../bag.ts'
 import type { Store } from '../store/store.ts'
 import { callKey, leasesKey, ledgerKey, SHARDS } from './keys.ts'
 import { ABANDON, DUE, type OpenCall, RENEW } from './lease.ts'
@@ -11,24 +12,24 @@ const ENDED_AT_ONCE = 100
 export class Leases {
   readonly #store: Store
   readonly #leaseMs: number
-  readonly #open = new Map<string, Reservation>()
+  readonly #open = new Bag<Reservation>()
 
   constructor(store: Store, leaseMs: number = LEASE_MS) {
     this.#store = store
     this.#leaseMs = leaseMs
   }
 
-  add(reservation: Reservation): void {
-    this.#open.set(reservation.callId, reservation)
+  add(reservation: Reservation): Kept<Reservation> {
+    return this.#open.add(reservation)
   }
 
-  remove({ callId }: Reservation): void {
-    this.#open.delete(callId)
+  remove(lease: Kept<Reservation>): void {
+    this.#open.remove(lease)
   }
 
   /** Prolongs the lease of every open call. A store that is away is tried again next time. */
   async renew(): Promise<void> {
-    await Promise.allSettled([...this.#open.values()].map((reservation) => this.#renewOne(reservation)))
+    await Promise.allSettled(this.#open.values().map((reservation) => this.#renewOne(reservation)))
   }
 
   /** Ends the calls whose leases are over; resolves with how many. @throws {StoreUnavailable} */

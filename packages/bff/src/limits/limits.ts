@@ -107,13 +107,11 @@ export class Limits {
       (limiter) => limiter.reserve(call),
       () => this.#undo(call),
     )
-    if (!held.isInsured) this.#leases.add(held.reservation)
     return this.#admission(call, held)
   }
 
   /** Goes on with a call that another process has admitted: from now on this one settles it, if it is not settled. */
   adopt(call: CallToAdmit, reservation: Reservation): Admission {
-    this.#leases.add(reservation)
     return this.#admission(call, { reservation, isInsured: false })
   }
 
@@ -164,13 +162,17 @@ export class Limits {
   }
 
   #admission(call: CallToAdmit, held: Held): Admission {
+    const lease = held.isInsured ? undefined : this.#leases.add(held.reservation)
+    const endLease = (): void => {
+      if (lease) this.#leases.remove(lease)
+    }
     const others: Held[] = []
     let isOver = false
     let charged = 0
     const finish = (used: Amounts, record: CallRecord): void => {
       if (isOver) return
       isOver = true
-      this.#leases.remove(held.reservation)
+      endLease()
       this.#settle(held, used, record)
       if (used.requests === 0) for (const other of others) this.#giveBack(other)
     }
@@ -179,7 +181,7 @@ export class Limits {
       reservation: held.isInsured ? undefined : held.reservation,
       handOver: () => {
         isOver = true
-        this.#leases.remove(held.reservation)
+        endLease()
       },
       admitVendor: async (vendor) => {
         others.push(

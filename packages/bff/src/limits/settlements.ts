@@ -1,4 +1,5 @@
 import type { Logger } from '@llm-ferry/kit'
+import { Bag } from '../bag.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 import { type Settlement, settle } from './settlement.ts'
 import type { Spool } from './spool.ts'
@@ -20,7 +21,7 @@ export interface SettlementsOptions {
 export class Settlements {
   readonly #options: SettlementsOptions
   readonly #timer: NodeJS.Timeout
-  readonly #pending = new Set<Promise<void>>()
+  readonly #pending = new Bag<Promise<void>>()
   #replaying: Promise<void> | undefined
 
   constructor(options: SettlementsOptions) {
@@ -36,16 +37,15 @@ export class Settlements {
 
   /** Work that nobody waits for, until {@link Settlements.close}. */
   track(work: Promise<void>): void {
-    const tracked = work
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'settlement_failed'))
-      .finally(() => this.#pending.delete(tracked))
-    this.#pending.add(tracked)
+    const done = work.catch((error: unknown) => this.#options.log.error({ err: error }, 'settlement_failed'))
+    const kept = this.#pending.add(done)
+    void done.then(() => this.#pending.remove(kept))
   }
 
   /** Finishes what is under way, and tries once more what waits; what still waits then is in the spool's file. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await Promise.all([...this.#pending, this.#replaying])
+    await Promise.all([...this.#pending.values(), this.#replaying])
     await this.#replay()
   }
 

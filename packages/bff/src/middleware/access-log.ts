@@ -6,9 +6,9 @@ import type { Telemetry } from '../telemetry.ts'
 export function accessLog(telemetry: Telemetry, log: Logger): Middleware {
   // Redaction walks every field of every line; the fields of these are none of a caller's making.
   const lines = log.child({}, { redact: [] })
-  return async function accessLog(context, next) {
+  return function accessLog(context, next) {
     context.res.once('close', () => record(context, telemetry, lines))
-    await next()
+    return next()
   }
 }
 

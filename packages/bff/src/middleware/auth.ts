@@ -47,19 +47,19 @@ export function auth(
   { ring, sessions, seals, trustedProxies, failures, refusals, knowsAll }: AuthOptions,
   placesOf: (context: Context) => readonly CredentialPlace[] = () => PLACES,
 ): Middleware {
-  async function strange(context: Context): Promise<FerryError> {
+  async function refuse(context: Context): Promise<void> {
     if (!knowsAll()) {
-      return new FerryError('overloaded', 'Keys cannot be checked at the moment: try again', { retryAfterMs: 1000 })
+      throw new FerryError('overloaded', 'Keys cannot be checked at the moment: try again', { retryAfterMs: 1000 })
     }
     await failures.count(addressOf(context, trustedProxies)).catch((error: unknown) => {
       refusals('api', 'throttled')
       throw error
     })
     refusals('api', 'unknown')
-    return new FerryError('authentication_failed', 'This API key is not known here')
+    throw new FerryError('authentication_failed', 'This API key is not known here')
   }
 
-  return async function auth(context, next) {
+  return function auth(context, next) {
     const places = placesOf(context)
     const query = places.includes('query') ? context.querystring : ''
     const credential = findCredential(context.req.rawHeaders, query, places)
@@ -68,7 +68,7 @@ export function auth(
     const claims = SessionTokens.isOne(value) ? sessions.read(value) : undefined
     const find = (): Key | undefined => (claims ? ring.get(claims.k) : ring.find(value))
     const key = find()
-    if (key === undefined) throw await strange(context)
+    if (key === undefined) return refuse(context)
     context.state.facts.keyName = key.record.name
     requireGood(key, claims)
     context.state.requireStanding = () => requireGood(find() ?? deleted(), claims)
@@ -79,7 +79,7 @@ export function auth(
       seals.shown(key.record.id, value)
       context.state.caller = callerOf(key, namedUser(decodedUser(context.get(HEADERS.user))))
     }
-    await next()
+    return next()
   }
 }
 

@@ -2,8 +2,8 @@ import type { Middleware } from '../context.ts'
 
 /** Ends each connection with its answer while the process is about to stop, so that callers turn to another one. */
 export function closeWhileDraining(draining: () => boolean): Middleware {
-  return async function closeWhileDraining(context, next) {
+  return function closeWhileDraining(context, next) {
     if (draining()) context.set('connection', 'close')
-    await next()
+    return next()
   }
 }

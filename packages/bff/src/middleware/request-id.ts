@@ -5,12 +5,12 @@ import type { Caller, CallFacts, Middleware, State } from '../context.ts'
 
 /** Gives each request an id, in its answer and in every line that is logged for it. */
 export function requestId(log: Logger): Middleware {
-  return async function requestId(context, next) {
+  return function requestId(context, next) {
     const id = `req_${randomUUID().replaceAll('-', '')}`
     context.state = new RequestState(log, id)
     context.set(HEADERS.requestId, id)
     context.set('x-request-id', id)
-    await next()
+    return next()
   }
 }
 

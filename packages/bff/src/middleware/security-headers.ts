@@ -12,8 +12,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 /** Sets the security headers on every answer, errors included. */
 export function securityHeaders(): Middleware {
-  return async function securityHeaders(context, next) {
+  return function securityHeaders(context, next) {
     context.set(HEADERS)
-    await next()
+    return next()
   }
 }

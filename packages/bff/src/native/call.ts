@@ -59,14 +59,14 @@ export async function serveNative(call: NativeCall, options: NativeCallOptions):
 
 async function passed(call: NativeCall, reader: AnswerReader, options: NativeCallOptions): Promise<void> {
   const output = new NativeOutput(call.context)
-  const idle = sleepingTimer(options.streamIdleTimeoutMs)
+  const idle = new IdleTimer(options.streamIdleTimeoutMs, call.deadline.signal)
   await deliver(call, reader, output, idle, await answerOf(call, idle, options))
 }
 
 /** As {@link passed}, but the head goes before the answer where that takes long and the vendor's SDKs bear it. */
 async function streamed(call: NativeCall, reader: AnswerReader, options: NativeCallOptions): Promise<void> {
   const output = new NativeOutput(call.context)
-  const idle = sleepingTimer(options.streamIdleTimeoutMs)
+  const idle = new IdleTimer(options.streamIdleTimeoutMs, call.deadline.signal)
   const waiting = call.target.adapter.native?.takesComments
     ? setTimeout(() => {
         output.begin(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' })
@@ -85,25 +85,17 @@ async function streamed(call: NativeCall, reader: AnswerReader, options: NativeC
   }
 }
 
-/** It runs from the answer's head on: until then the deadline does. */
-function sleepingTimer(timeoutMs: number): IdleTimer {
-  const idle = new IdleTimer(timeoutMs)
-  idle.pause()
-  return idle
-}
-
 /** The vendor's answer, also when it is an error that nothing could cure. */
 async function answerOf(
   { context, target, request, account, sender, deadline }: NativeCall,
   idle: IdleTimer,
   { maxRetries, breakers, repeats }: NativeCallOptions,
 ): Promise<Attempted<ResolvedTarget, NativeAnswer>> {
-  const signal = AbortSignal.any([deadline.signal, idle.signal])
   const { facts, caller } = context.state
   repeats.deposit(caller.key)
   const attempt = (tried: ResolvedTarget, { number }: AttemptPlace): Promise<NativeAnswer> => {
     facts.attempts = number
-    return breakers.run(tried, () => attemptNative(sender, tried, request.outgoing, signal))
+    return breakers.run(tried, () => attemptNative(sender, tried, request.outgoing, idle.signal))
   }
   try {
     const most = isReadOnce(request.outgoing) ? 0 : maxRetries
@@ -132,6 +124,7 @@ async function deliver(
     await deliverWhole(call, reader, output, answer)
     return
   }
+  // From the answer's head on; until then the deadline runs.
   idle.restart()
   if (!output.begun) output.begin(answer.status, answer.headers)
   await (answer.kind === 'events' ? deliverEvents : deliverBytes)(call, reader, output, idle, answer)
@@ -167,8 +160,8 @@ async function deliverEvents(
   idle: IdleTimer,
   answer: FlowingAnswer,
 ): Promise<void> {
-  const { context, request, deadline } = call
-  const signal = AbortSignal.any([deadline.signal, idle.signal])
+  const { context, request } = call
+  const { signal } = idle
   const { reported, fault, nextSequence } = await passEvents({
     body: answer.body,
     reader,
@@ -192,7 +185,7 @@ async function deliverBytes(
   idle: IdleTimer,
   answer: FlowingAnswer,
 ): Promise<void> {
-  const signal = AbortSignal.any([call.deadline.signal, idle.signal])
+  const { signal } = idle
   try {
     for await (const piece of answer.body) {
       idle.pause()

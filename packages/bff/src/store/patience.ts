@@ -26,8 +26,9 @@ export class Patience {
   /** The answer, or `timeout` when there is none in time. */
   within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const message = `Redis did not answer within ${timeoutMs} ms`
-      const late = (): void => reject(new StoreUnavailable('timeout', message, { mayHappen: true }))
+      const late = (): void => {
+        reject(new StoreUnavailable('timeout', `Redis did not answer within ${timeoutMs} ms`, { mayHappen: true }))
+      }
       const wait = this.#begin(timeoutMs, late)
       work.then(
         (value) => {
