@@ -33,6 +33,8 @@ read_env() {
 
 write_client_certificate() {
   local name from
+  # Where Prometheus's container has them mounted: within a folder that it cannot write to.
+  mkdir -p prometheus/secrets
   for name in cert key; do
     from=$(value_or "METRICS_CLIENT_${name^^}" "secrets/metrics-client.${name/cert/crt}")
     [[ -r $from ]] || fail "METRICS_CLIENT_${name^^} is $from, which cannot be read: the overseas hosts show metrics to a client certificate alone (docs/deploy)"
@@ -116,5 +118,6 @@ require_env_file
 profile=()
 if [[ -n $backup ]]; then profile=(--profile backup); fi
 docker compose "${profile[@]}" pull --quiet
-docker compose "${profile[@]}" up -d --remove-orphans
+# Anew each time: most of them read their files as they start. What Prometheus knows is in its volume.
+docker compose "${profile[@]}" up -d --force-recreate --remove-orphans
 say "running. Grafana: ssh -L 3300:127.0.0.1:3300 THIS-HOST, user ferry, password in $PWD/secrets/grafana/admin_password"

@@ -54,6 +54,17 @@ describe('compose.yaml of monitoring', () => {
     },
   )
 
+  it.each(services)('%s mounts nothing where Docker could not make the place: in a read-only folder', (_, service) => {
+    const { volumes = [] } = service as { volumes?: string[] }
+    const mounts = volumes.map((volume) => volume.split(':') as [from: string, to: string, options?: string])
+    for (const [, inner] of mounts)
+      for (const [from, outer, options] of mounts) {
+        if (!options?.startsWith('ro') || !inner.startsWith(`${outer}/`)) continue
+        const place = join(from, inner.slice(outer.length)).replace('./', '')
+        expect(read('monitoring/up.sh')).toContain(`mkdir -p ${place}\n`)
+      }
+  })
+
   it('keeps thirty days, and 10 GB at most', () => {
     const { command } = monitoring.services.prometheus
     expect(command).toContain('--storage.tsdb.retention.time=30d')

@@ -95,7 +95,7 @@ async function launch(ferry: WatchedFerry, folder: string): Promise<MonitoringSt
   )
   for (const file of files) writeFileSync(join(copy, file), moved(faster(readFileSync(join(copy, file), 'utf8'))))
   // In the containers it is mounted there.
-  mkdirSync(join(copy, 'prometheus/secrets'))
+  mkdirSync(join(copy, 'prometheus/secrets'), { recursive: true })
   cpSync(join(copy, 'secrets/scrape'), join(copy, 'prometheus/secrets'), { recursive: true })
 
   const folders: readonly (readonly [string, string])[] = [
