@@ -41,12 +41,18 @@ async function bench(options: Options): Promise<number> {
   }
   const results = await byTurns(rig, native, options)
   const held = await holdAll(rig, native, options)
-  const verdicts = judge(results, held)
+  const verdicts = [...judge(results, held)]
   const parts = [circumstances(), ...results.map(resultTable)]
   if (held.length > 0) parts.push(heldTable(held))
   const freePort = rig.firstPort + options.targets.length
-  if (options.scaling) parts.push(await benchScaling(rig, native, freePort, options.rounds))
-  if (options.link) parts.push(await benchLink(rig, freePort, options.rounds))
+  for (const part of [
+    options.scaling && (await benchScaling(rig, native, freePort, options.rounds)),
+    options.link && (await benchLink(rig, freePort, options.rounds)),
+  ]) {
+    if (!part) continue
+    parts.push(part.text)
+    verdicts.push(...part.verdicts)
+  }
   if (options.sdk) parts.push(await benchSdk())
   if (verdicts.length > 0) parts.push(verdictTable(verdicts))
   parts.push(footnotes(options.targets))

@@ -7,6 +7,13 @@ import { medianOf, type Ratio, type Result, ratioOf } from './rounds.ts'
 import { digits, table } from './stats.ts'
 import type { Target } from './targets/target.ts'
 
+/** What a part of the benchmark with tables of its own has to say. */
+export interface Part {
+  /** In markdown. */
+  readonly text: string
+  readonly verdicts: readonly Verdict[]
+}
+
 /** When, what and on which machine. */
 export function circumstances(): string {
   const [cpu] = cpus()

@@ -3,7 +3,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Verdict } from '../budgets.ts'
 import { cpuMs } from '../proc.ts'
+import type { Part } from '../report.ts'
 import type { Rig } from '../rig.ts'
 import { startTarget } from '../started.ts'
 import { digits, median, table } from '../stats.ts'
@@ -33,8 +35,8 @@ const LOADS: readonly Load[] = [
   { what: 'at full speed', order: burst, streams: 10 * STREAMS, goal: 2 },
 ]
 
-/** The report in markdown; about half a minute. */
-export async function benchLink(rig: Rig, port: number, rounds = 5): Promise<string> {
+/** About half a minute. */
+export async function benchLink(rig: Rig, port: number, rounds = 5): Promise<Part> {
   const markers = join(rig.run, 'markers')
   mkdirSync(markers, { recursive: true })
   const started = await startTarget(rig, relay, port, { env: { EXCHANGE_MARKERS_DIR: markers } })
@@ -43,11 +45,17 @@ export async function benchLink(rig: Rig, port: number, rounds = 5): Promise<str
   const ways = waysTo(port)
   try {
     const rows: string[][] = []
-    for (const load of LOADS) rows.push(...(await compare(rig, ways, pid, load, rounds)))
+    const verdicts: Verdict[] = []
+    for (const load of LOADS) {
+      const compared = await compare(rig, ways, pid, load, rounds)
+      rows.push(...compared.rows)
+      verdicts.push(...compared.verdicts)
+    }
+    const codec = await measureCodec()
+    verdicts.push(verdict('packing an event, µs', 40, codec.packUs), verdict('a packer, KiB', 160, codec.packerKib))
     const head = ['32 streams', 'way', 'CPU ms / 1,000 events at the relay', '× plain (range)', 'goal', 'at the client']
-    return ['### The border link at the relay, beside plain proxying', table(head, rows), await codecText()].join(
-      '\n\n',
-    )
+    const title = '### The border link at the relay, beside plain proxying'
+    return { text: [title, table(head, rows), codecText(codec)].join('\n\n'), verdicts }
   } finally {
     await Promise.all(ways.map((way) => way.close()))
     await started.server.stop()
@@ -61,7 +69,13 @@ interface Cost {
 }
 
 /** By turns, the first round to warm up. */
-async function compare(rig: Rig, ways: readonly Way[], pid: number, load: Load, rounds: number): Promise<string[][]> {
+async function compare(
+  rig: Rig,
+  ways: readonly Way[],
+  pid: number,
+  load: Load,
+  rounds: number,
+): Promise<{ rows: string[][]; verdicts: Verdict[] }> {
   const costs = new Map<Way, Cost[]>(ways.map((way) => [way, []]))
   for (let round = 0; round <= rounds; round++) {
     for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
@@ -70,14 +84,20 @@ async function compare(rig: Rig, ways: readonly Way[], pid: number, load: Load, 
     }
   }
   const [plain = []] = costs.values()
-  return [...costs].map(([way, list]) => {
+  const verdicts: Verdict[] = []
+  const rows = [...costs].map(([way, list]) => {
     const ratios = list.map(({ relay: cpu }, i) => cpu / (plain[i]?.relay ?? Number.NaN))
     const ratio = `${digits(median(ratios))} (${digits(Math.min(...ratios))}–${digits(Math.max(...ratios))})`
     const goal = list === plain ? '–' : digits(load.goal)
+    if (list !== plain)
+      verdicts.push(verdict(`relay, ${way.name} / plain, CPU, ${load.what}`, load.goal, median(ratios)))
     const middle = (figure: keyof Cost): string => digits(median(list.map((cost) => cost[figure])))
     return [load.what, way.name, middle('relay'), ratio, goal, middle('client')]
   })
+  return { rows, verdicts }
 }
+
+const verdict = (what: string, goal: number, reached: number): Verdict => ({ what, goal, recorded: undefined, reached })
 
 async function run(rig: Rig, way: Way, pid: number, { order, streams }: Load): Promise<Cost> {
   const before = { relay: cpuMs(pid), client: process.cpuUsage() }
@@ -91,10 +111,12 @@ async function run(rig: Rig, way: Way, pid: number, { order, streams }: Load): P
   return { relay: (cpuMs(pid) - before.relay) / thousands, client: (user + system) / 1000 / thousands }
 }
 
-async function codecText(): Promise<string> {
+async function measureCodec(): Promise<CodecCost> {
   const child = fork(new URL('codec.ts', import.meta.url))
   const [cost] = await once(child, 'message')
   child.disconnect()
-  const { packUs, unpackUs, share, packerKib } = cost as CodecCost
-  return `Packing one event, 200 streams by turns: ${digits(packUs)} µs (goal 40), unpacking ${digits(unpackUs)} µs; ${digits(100 * share)} % of its bytes are left; ${digits(packerKib)} KiB a packer (goal 160).`
+  return cost as CodecCost
 }
+
+const codecText = ({ packUs, unpackUs, share, packerKib }: CodecCost): string =>
+  `Packing one event, 200 streams by turns: ${digits(packUs)} µs (goal 40), unpacking ${digits(unpackUs)} µs; ${digits(100 * share)} % of its bytes are left; ${digits(packerKib)} KiB a packer (goal 160).`

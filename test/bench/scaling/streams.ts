@@ -4,12 +4,13 @@ import type { Native } from '../native.ts'
 import { cpuMs } from '../proc.ts'
 import { startServer } from '../processes.ts'
 import { redisCommand } from '../redis.ts'
+import type { Part } from '../report.ts'
 import type { Rig } from '../rig.ts'
 import { type Started, startTarget } from '../started.ts'
 import { bffWithRedis } from '../targets/bff.ts'
 import { relay } from '../targets/relay.ts'
 import type { Order, Target } from '../targets/target.ts'
-import { byTurns, type Condition, turnsTable } from './turns.ts'
+import { byTurns, type Condition, turnsTable, turnsVerdicts } from './turns.ts'
 
 const CONNECTIONS = 64
 const SECONDS = 2
@@ -20,26 +21,29 @@ const PLAIN: Order = { shape: 'openai', stream: false, events: 0, intervalUs: 0 
 const SILENT: Order = { shape: 'openai', stream: true, events: 1_000_000, intervalUs: 20_000_000 }
 
 /** What a request costs while one stream is open beside it, and while thousands are. */
-export async function benchStreams(rig: Rig, native: Native, firstPort: number, rounds: number): Promise<string> {
+export async function benchStreams(rig: Rig, native: Native, firstPort: number, rounds: number): Promise<Part> {
   const redis = await startServer(redisCommand(rig, firstPort), {
     port: firstPort,
     log: `${rig.run}/redis-streams.log`,
     core: rig.cores?.others,
   })
   try {
-    const tables: string[] = []
+    const tables: Part[] = []
     for (const [index, target] of [relay, bffWithRedis].entries()) {
       tables.push(
         await benchTarget({ ...rig, redisPort: firstPort }, native, target, firstPort + 1 + 2 * index, rounds),
       )
     }
-    return ['### Open streams beside requests', ...tables].join('\n\n')
+    return {
+      text: ['### Open streams beside requests', ...tables.map(({ text }) => text)].join('\n\n'),
+      verdicts: tables.flatMap(({ verdicts }) => verdicts),
+    }
   } finally {
     await redis.stop()
   }
 }
 
-async function benchTarget(rig: Rig, native: Native, target: Target, port: number, rounds: number): Promise<string> {
+async function benchTarget(rig: Rig, native: Native, target: Target, port: number, rounds: number): Promise<Part> {
   const levels = [1, STREAMS]
   const started = await Promise.all(levels.map((_, index) => start(rig, target, port + index)))
   try {
@@ -60,7 +64,8 @@ async function benchTarget(rig: Rig, native: Native, target: Target, port: numbe
     })
     const outcomes = await byTurns(`streams ${target.name}`, conditions, rounds)
     const samples = await Promise.all(holding.map(({ done }) => done))
-    return turnsTable('streams', outcomes, { 'open to the end': samples.map((sample) => String(sample.held)) })
+    const open = samples.map(({ held }) => String(held))
+    return { text: turnsTable('streams', outcomes, { 'open to the end': open }), verdicts: turnsVerdicts(outcomes) }
   } finally {
     await Promise.all(started.map(({ server }) => server?.stop()))
   }

@@ -1,3 +1,4 @@
+import type { Verdict } from '../budgets.ts'
 import { digits, median, table } from '../stats.ts'
 
 /** Something whose cost is compared with that of the first of its kind. */
@@ -48,3 +49,11 @@ export function turnsTable(first: string, outcomes: readonly Outcome[], more: Re
   ])
   return table(head, rows)
 }
+
+/** How the goals stand. */
+export const turnsVerdicts = (outcomes: readonly Outcome[]): Verdict[] =>
+  outcomes.flatMap(({ condition: { name, goal }, ratio }) =>
+    goal === undefined || ratio === undefined
+      ? []
+      : [{ what: `${name} / ${outcomes[0]?.condition.name}, CPU`, goal, recorded: undefined, reached: ratio.median }],
+  )

@@ -4,12 +4,13 @@ import { type Aim, loadJson } from '../load.ts'
 import { cpuMs, residentKib } from '../proc.ts'
 import { type Running, startServer } from '../processes.ts'
 import { redisCommand } from '../redis.ts'
+import type { Part } from '../report.ts'
 import type { Rig } from '../rig.ts'
 import { startTarget } from '../started.ts'
 import { digits } from '../stats.ts'
 import { bffWithRedis } from '../targets/bff.ts'
 import type { Order } from '../targets/target.ts'
-import { byTurns, type Condition, turnsTable } from './turns.ts'
+import { byTurns, type Condition, turnsTable, turnsVerdicts } from './turns.ts'
 
 const MILLION = 1_000_000
 const CONNECTIONS = 64
@@ -41,7 +42,7 @@ interface Side {
 }
 
 /** What a call costs where one end user is known, and where a million are, each call by any of them. */
-export async function benchUsers(rig: Rig, firstPort: number, rounds: number): Promise<string> {
+export async function benchUsers(rig: Rig, firstPort: number, rounds: number): Promise<Part> {
   const sides = [await startSide(rig, firstPort), await startSide(rig, firstPort + 2)] as const
   const [few, many] = sides
   try {
@@ -73,7 +74,7 @@ export async function benchUsers(rig: Rig, firstPort: number, rounds: number): P
       'Redis’ CPU ms / 1,000': last,
       'RSS MiB at the end': rss,
     })
-    return `### Known end users\n\n${table}`
+    return { text: `### Known end users\n\n${table}`, verdicts: turnsVerdicts(outcomes) }
   } finally {
     await Promise.all(sides.map((side) => side.stop()))
   }

@@ -1,16 +1,17 @@
 import { loadJson } from '../load.ts'
+import type { Part } from '../report.ts'
 import type { Rig } from '../rig.ts'
 import { startTarget } from '../started.ts'
 import { relay } from '../targets/relay.ts'
 import type { Order } from '../targets/target.ts'
-import { byTurns, type Condition, turnsTable } from './turns.ts'
+import { byTurns, type Condition, turnsTable, turnsVerdicts } from './turns.ts'
 
 const CONNECTIONS = 64
 const SECONDS = 2
 const PLAIN: Order = { shape: 'openai', stream: false, events: 0, intervalUs: 0 }
 
 /** What a request costs one relay process, and each of two; nobody has a core to himself. */
-export async function benchWorkers(rig: Rig, firstPort: number, rounds: number): Promise<string> {
+export async function benchWorkers(rig: Rig, firstPort: number, rounds: number): Promise<Part> {
   const { cores: _, ...free } = rig
   const counts = [1, 2]
   const started = await Promise.all(
@@ -36,7 +37,8 @@ export async function benchWorkers(rig: Rig, firstPort: number, rounds: number):
       }
     })
     const outcomes = await byTurns('workers', conditions, rounds)
-    return `### Workers of the relay\n\n${turnsTable('64 connections a worker', outcomes)}`
+    const text = `### Workers of the relay\n\n${turnsTable('64 connections a worker', outcomes)}`
+    return { text, verdicts: turnsVerdicts(outcomes) }
   } finally {
     await Promise.all(started.map((one) => one?.server?.stop()))
   }
