@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { loadEnvFile } from 'node:process'
 import { bffVariables } from '@llm-ferry/bff'
-import { ConfigError, namedSecrets, port, readVariables } from '@llm-ferry/kit'
+import { ConfigError, namedSecrets, port, readEnvFile, readVariables } from '@llm-ferry/kit'
 import { relayVariables } from '@llm-ferry/relay'
 
 /** The vendors that are shown. */
@@ -92,16 +92,7 @@ export function planStart(env: NodeJS.ProcessEnv, dotenv = '.env'): StartPlan {
 
 function readDotenv(path: string): void {
   if (!existsSync(path)) return
-  try {
-    const text = readFileSync(path, 'utf8')
-    const strange = text.split('\n').findIndex((line) => /^\s*[^#\s]/.test(line) && !line.includes('='))
-    if (strange >= 0)
-      throw new ConfigError([`${path} line ${strange + 1} is no NAME=value: correct it, or begin it with #`])
-  } catch (error) {
-    if (error instanceof ConfigError) throw error
-    const reason = (error as NodeJS.ErrnoException).code
-    throw new ConfigError([`${path} cannot be read (${reason}): make it a file that this user may read, or remove it`])
-  }
+  readEnvFile(path)
   loadEnvFile(path)
 }
 

@@ -1,6 +1,5 @@
-import { ConfigError, parseOrigin } from '@llm-ferry/kit'
+import { ConfigError, fields, nearest, parseOrigin, parseYamlFile, type YamlFile } from '@llm-ferry/kit'
 import { ModelCapabilities } from '@llm-ferry/sdk/schema'
-import { parse, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { type CacheText, modelCacheSchema } from './cache/policy.ts'
 import { type Alias, aliasSchema } from './dispatch/alias.ts'
@@ -68,38 +67,36 @@ const originSchema = z.string().transform((value, context) => {
   }
 })
 
-const vendorSchema = z
-  .strictObject({
-    dialect: z.string(),
-    origin: originSchema.optional(),
-    apiKey: z.string().min(1).optional(),
-    version: z
-      .string()
-      .regex(/^v\d[a-z0-9]*$/, 'must be a version such as v1')
-      .optional(),
-  })
-  .superRefine((vendor, context) => {
-    if ((vendor.origin === undefined) !== (vendor.apiKey === undefined)) {
-      context.addIssue({
-        code: 'custom',
-        message: 'origin and apiKey belong together: set both (called directly) or none (through the relay)',
-      })
-    }
-    if (!Object.hasOwn(DIALECTS, vendor.dialect)) {
-      context.addIssue({
-        code: 'custom',
-        path: ['dialect'],
-        message: `must be one of ${Object.keys(DIALECTS).join(', ')}`,
-      })
-    }
-  })
+const vendorSchema = fields({
+  dialect: z.string(),
+  origin: originSchema.optional(),
+  apiKey: z.string().min(1).optional(),
+  version: z
+    .string()
+    .regex(/^v\d[a-z0-9]*$/, 'must be a version such as v1')
+    .optional(),
+}).superRefine((vendor, context) => {
+  if ((vendor.origin === undefined) !== (vendor.apiKey === undefined)) {
+    context.addIssue({
+      code: 'custom',
+      message: 'origin and apiKey belong together: set both (called directly) or none (through the relay)',
+    })
+  }
+  if (!Object.hasOwn(DIALECTS, vendor.dialect)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['dialect'],
+      message: `must be one of ${Object.keys(DIALECTS).join(', ')}`,
+    })
+  }
+})
 
-const fileSchema = z.strictObject({
+const fileSchema = fields({
   vendors: z.record(nameSchema, vendorSchema).default({}),
   models: z
     .record(
       modelIdSchema,
-      z.strictObject({
+      fields({
         timeoutMs: z.int().positive().optional(),
         maxOutputTokens: z.int().positive().optional(),
         capabilities: ModelCapabilities.strict().optional(),
@@ -109,7 +106,7 @@ const fileSchema = z.strictObject({
     .default({}),
   aliases: z.record(z.string().min(1), aliasSchema(modelIdSchema)).default({}),
   limits: limitsSchema.default({}),
-  imageFetch: z.strictObject({ hosts: z.array(allowedHostSchema) }).optional(),
+  imageFetch: fields({ hosts: z.array(allowedHostSchema) }).optional(),
   prices: z.record(modelIdSchema, priceSchema).default({}),
   keys: z.record(keyNameSchema, keyRulesSchema).default({}),
 })
@@ -122,12 +119,16 @@ type FileText = z.infer<typeof fileSchema>
  * @throws {ConfigError} naming the file, each field at fault and what to do.
  */
 export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessEnv): FileConfig {
-  const result = fileSchema.safeParse(substitute(parseYaml(text, path) ?? {}, path, env))
-  if (!result.success) {
-    throw new ConfigError(
-      result.error.issues.map((issue) => `${path}: ${issue.path.join('.') || 'the file'} ${issue.message}`),
-    )
-  }
+  const file = parseYamlFile(text, path)
+  const missing: string[] = []
+  const value = substitute(file.value ?? {}, [], (field, name) => {
+    if (env[name]) return env[name]
+    missing.push(`${file.at(field)} refers to \${${name}}, which is not in the environment: set it`)
+    return `\${${name}}`
+  })
+  const result = fileSchema.safeParse(value)
+  const faults = [...missing, ...(result.success ? [] : file.faults(result.error.issues))]
+  if (!result.success || faults.length > 0) throw new ConfigError(faults)
   const config = {
     vendors: vendorsOf(result.data),
     models: modelsOf(result.data),
@@ -137,30 +138,20 @@ export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessE
     keys: new Map(Object.entries(result.data.keys)),
     prices: new Map(Object.entries(result.data.prices)),
   }
-  requireKnownVendors(config, path)
+  requireKnownVendors(config, file)
   return config
 }
 
-function parseYaml(text: string, path: string): unknown {
-  try {
-    return parse(text)
-  } catch (error) {
-    if (error instanceof YAMLParseError) throw new ConfigError([`${path}: ${error.message}`])
-    throw error
-  }
-}
+/** The value of `${NAME}` in a field. */
+type LookUp = (field: readonly PropertyKey[], name: string) => string
 
-function substitute(value: unknown, path: string, env: NodeJS.ProcessEnv): unknown {
-  if (typeof value === 'string') {
-    return value.replace(/\$\{([A-Z0-9_]+)\}/g, (_, name: string) => {
-      const found = env[name]
-      if (!found) throw new ConfigError([`${path} refers to \${${name}}, which is not in the environment: set it`])
-      return found
-    })
-  }
-  if (Array.isArray(value)) return value.map((item) => substitute(item, path, env))
+function substitute(value: unknown, field: readonly PropertyKey[], lookUp: LookUp): unknown {
+  if (typeof value === 'string') return value.replace(/\$\{([A-Z0-9_]+)\}/g, (_, name: string) => lookUp(field, name))
+  if (Array.isArray(value)) return value.map((item, index) => substitute(item, [...field, index], lookUp))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, path, env)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, substitute(item, [...field, key], lookUp)]),
+  )
 }
 
 /** Every dialect is a vendor of the same name behind the relay, unless the file says otherwise. */
@@ -190,22 +181,24 @@ export function splitModelId(id: string): { vendor: string; model: string } {
   return { vendor: id.slice(0, slash), model: id.slice(slash + 1) }
 }
 
-function requireKnownVendors(config: FileConfig, path: string): void {
+function requireKnownVendors(config: FileConfig, file: YamlFile): void {
   const known = new Set(config.vendors.map((vendor) => vendor.name))
   const faults = [
-    ...[...config.models.keys()].map((id) => ({ field: `models.${id}`, id })),
+    ...[...config.models.keys()].map((id) => ({ field: ['models', id], id })),
     ...[...config.aliases].flatMap(([alias, { targets }]) =>
-      targets.map(({ id }, i) => ({ field: `aliases.${alias}.${i}`, id })),
+      targets.map(({ id }, i) => ({ field: ['aliases', alias, i], id })),
     ),
     ...[...config.keys].flatMap(([name, { models = [], vendors = [] }]) => [
-      ...models.map((id, i) => ({ field: `keys.${name}.models.${i}`, id })),
-      ...vendors.map((vendor, i) => ({ field: `keys.${name}.vendors.${i}`, id: `${vendor}/` })),
+      ...models.map((id, i) => ({ field: ['keys', name, 'models', i], id })),
+      ...vendors.map((vendor, i) => ({ field: ['keys', name, 'vendors', i], id: `${vendor}/` })),
     ]),
   ]
-    .filter(({ id }) => !known.has(splitModelId(id).vendor))
-    .map(
-      ({ field, id }) =>
-        `${path}: ${field} names the vendor "${splitModelId(id).vendor}", which is not under vendors: add it there`,
-    )
+    .map(({ field, id }) => ({ field, vendor: splitModelId(id).vendor }))
+    .filter(({ vendor }) => !known.has(vendor))
+    .map(({ field, vendor }) => {
+      const meant = nearest(vendor, [...known])
+      const advice = meant === undefined ? 'add it there' : `add it there, or did you mean ${meant}?`
+      return `${file.at(field)} names the vendor "${vendor}", which is not under vendors: ${advice}`
+    })
   if (faults.length > 0) throw new ConfigError(faults)
 }

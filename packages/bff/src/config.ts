@@ -13,9 +13,11 @@ import {
   type LogLevel,
   linkCompression,
   list,
+  MASK,
   milliseconds,
   type NamedSecret,
   namedSecrets,
+  namesOf,
   parseCidr,
   parseOrigin,
   port,
@@ -29,7 +31,7 @@ import { type FileConfig, parseFileConfig } from './config-file.ts'
 import { parseTimeZone } from './limits/calendar.ts'
 import { OUTAGE_POLICIES, type OutagePolicy } from './limits/limits.ts'
 import type { LimitPolicy } from './limits/policy.ts'
-import { parseRedisAddress, type RedisAddress } from './store/redis-address.ts'
+import { parseRedisAddress, type RedisAddress, redisAddressShown } from './store/redis-address.ts'
 
 const cidr = (value: string): string => {
   parseCidr(value)
@@ -67,11 +69,13 @@ const variables = {
   BFF_ADMIN_TOKEN: {
     parse: parseAdminTokens,
     secret: true,
+    shown: namesOf,
     doc: 'Token of the admin API: one, or name:token pairs with commas, whose names stand in audit lines. Absent: there is no admin API.',
   } as Variable<readonly NamedSecret[]>,
   SESSION_SECRET: {
     parse: parseSessionSecret,
     secret: true,
+    shown: (secrets: readonly string[]) => secrets.map(() => MASK).join(','),
     doc: 'Secret that session tokens are signed with: current, or current,previous while one takes the other’s place. Absent: there are no session tokens.',
   } as Variable<readonly string[]>,
   ADMIN_PORT: port({ doc: 'Port of the admin API alone. Absent: it is on PORT.' }),
@@ -128,6 +132,7 @@ const variables = {
   },
   REDIS_URL: {
     parse: parseRedisAddress,
+    shown: redisAddressShown,
     doc:
       'Redis that the BFF processes share: redis://, rediss://, redis+sentinel://HOSTS/MASTER or redis+cluster://HOSTS. ' +
       'Absent: each process counts for itself and forgets when it ends.',
@@ -135,6 +140,7 @@ const variables = {
   },
   REDIS_CACHE_URL: {
     parse: parseRedisAddress,
+    shown: redisAddressShown,
     doc:
       'Redis for the cache of answers alone, best with maxmemory and maxmemory-policy allkeys-lru. Absent: answers stand in ' +
       'REDIS_URL’s, within CACHE_MAX_BYTES, or in this process.',
@@ -225,11 +231,47 @@ export interface BffConfig {
  * @throws {ConfigError} naming every variable or field at fault and what to do.
  */
 export function readConfig(env: NodeJS.ProcessEnv): BffConfig {
+  const { faults, config } = inspectConfig(env)
+  if (config === undefined) throw new ConfigError(faults)
+  return config
+}
+
+/** Values of variables that are looked at more closely; absent: not set, or at fault. */
+export interface InspectedValues {
+  readonly HOST?: string | undefined
+  readonly METRICS_PORT?: number | undefined
+  readonly METRICS_TOKEN?: string | undefined
+  readonly ADMIN_PORT?: number | undefined
+  readonly BFF_ADMIN_TOKEN?: readonly NamedSecret[] | undefined
+  readonly TRUSTED_PROXIES?: readonly string[] | undefined
+  readonly CORS_ORIGINS?: readonly URL[] | undefined
+  readonly RELAY_URLS?: readonly (readonly URL[])[] | undefined
+  readonly FERRY_CONFIG?: string | undefined
+  readonly MAX_REQUEST_TIMEOUT_MS?: number | undefined
+  readonly REDIS_URL?: RedisAddress | undefined
+  readonly REDIS_CACHE_URL?: RedisAddress | undefined
+  readonly SPOOL_DIR?: string | undefined
+  readonly LEDGER_FILE?: string | undefined
+}
+
+/** What can be said of a configuration, usable or not. */
+export interface Inspected {
+  /** Every variable or field at fault and what to do, as sentences. */
+  readonly faults: readonly string[]
+  readonly values: InspectedValues
+  /** Absent: it cannot be used. */
+  readonly file: FileConfig | undefined
+  readonly config: BffConfig | undefined
+}
+
+/** Reads what {@link readConfig} reads, and tells what is there also where it cannot be used. */
+export function inspectConfig(env: NodeJS.ProcessEnv): Inspected {
   const checked = checkVariables(variables, env)
-  const { file, faults: fileFaults } = checkFile(checked.values.FERRY_CONFIG, env)
+  const { values } = checked
+  const { file, faults: fileFaults } = checkFile(values.FERRY_CONFIG, env)
   const faults = [...checked.faults.values(), ...fileFaults, ...crossFaults(checked, file)]
-  if (faults.length > 0 || file === undefined) throw new ConfigError(faults)
-  return configOf(checked.values as Values, file)
+  const isUsable = faults.length === 0 && file !== undefined
+  return { faults, values, file, config: isUsable ? configOf(values as Values, file) : undefined }
 }
 
 function configOf(values: Values, file: FileConfig): BffConfig {
@@ -326,7 +368,16 @@ function crossFaults({ values, faults }: CheckedVariables<typeof variables>, fil
     ...relayFaults(values, faults, file),
     ...timeoutFaults(values),
     ...cacheFaults(values),
+    ...portFaults(values),
   ]
+}
+
+function portFaults({ PORT, METRICS_PORT, ADMIN_PORT }: Partial<Values>): string[] {
+  const used = Object.entries({ PORT, METRICS_PORT, ADMIN_PORT }).filter(([, value]) => value)
+  return used.flatMap(([name, value], index) => {
+    const [other] = used.slice(0, index).find(([, taken]) => taken === value) ?? []
+    return other === undefined ? [] : [`${name} is ${value}, which ${other} has already: give it a port of its own`]
+  })
 }
 
 function relayFaults(

@@ -1,6 +1,6 @@
 import { runMain } from '@llm-ferry/kit/main'
 
-await runMain('bff', async () => {
-  const { runBff } = await import('./run.ts')
-  await runBff()
+await runMain('bff', {
+  start: async () => (await import('./run.ts')).runBff(),
+  check: async () => (await import('./check/index.ts')).checkBff,
 })

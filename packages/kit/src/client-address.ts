@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import { quotable } from './mask.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
@@ -26,7 +27,7 @@ export function parseCidr(text: string): readonly [Address, number] {
     const address = ipaddr.process(text)
     return [address, address.kind() === 'ipv4' ? 32 : 128]
   } catch {
-    throw new Error(`must be addresses or CIDRs such as 10.0.0.0/8 or 2001:db8::/32 ("${text}" is not)`)
+    throw new Error(`must be addresses or CIDRs such as 10.0.0.0/8 or 2001:db8::/32 ("${quotable(text)}" is not)`)
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { MASK, quotable } from './mask.ts'
 
 /**
  * One environment variable: how its text becomes a value, and what the reference says of it.
@@ -18,6 +19,8 @@ export interface Variable<T> {
   readonly required?: string
   /** Whether the value is a secret: it may come from the file NAME_FILE, and is never printed. */
   readonly secret?: boolean
+  /** What may be shown of a secret, such as the names in it. Default: nothing. */
+  shown?(value: T): string
 }
 
 /** Variables by name. */
@@ -87,7 +90,7 @@ function readVariable(name: string, variable: Variable<unknown>, env: NodeJS.Pro
     return variable.parse(text.trim())
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error)
-    throw new Error(variable.secret ? `${name} ${fault}` : `${name} ${fault}, not "${text}"`)
+    throw new Error(variable.secret ? `${name} ${fault}` : `${name} ${fault}, not "${quotable(text)}"`)
   }
 }
 
@@ -225,8 +228,12 @@ export function namedSecrets<const O extends Rest<readonly NamedSecret[]>>(
     requireUnique(entries)
     return entries
   }
-  return { ...options, parse, secret: true }
+  return { shown: namesOf, ...options, parse, secret: true }
 }
+
+/** What may be shown of named secrets. */
+export const namesOf = (entries: readonly NamedSecret[]): string =>
+  entries.map(({ name }) => `${name}:${MASK}`).join(',')
 
 function parseNamedSecret(text: string, index: number): NamedSecret {
   const [, name = '', secret = ''] = /^([A-Za-z0-9._-]{1,64}):(.*)$/.exec(text) ?? []
@@ -260,5 +267,6 @@ export function keyPool<const O extends Omit<Rest<readonly string[]>, 'secret'>>
     if (PRINTABLE.test(key)) return key
     throw new Error('has a key with characters that HTTP headers do not carry')
   }
-  return { ...list(check, options), secret: true }
+  const shown = (keys: readonly string[]): string => keys.map(() => MASK).join(',')
+  return { shown, ...list(check, options), secret: true }
 }

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import { registerBuildInfo } from './build.ts'
 
 export { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
@@ -9,10 +10,11 @@ export const LATENCY_BUCKETS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300,
 ]
 
-/** A registry with Node's own metrics (CPU, memory, event-loop lag) under their usual names. */
+/** A registry with what runs here, and with Node's own metrics (CPU, memory, event-loop lag) under their usual names. */
 export function createRegistry(): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  registerBuildInfo(registry)
   return registry
 }
 

@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Runs a start that does `work`, in a process of its own, since it exits. */
 function startWith(work: string): { readonly status: number | null; readonly stderr: string } {
-  const code = `import { runMain } from './packages/kit/src/main.ts'; await runMain('bff', async () => { ${work} })`
+  const code = `import { runMain } from './packages/kit/src/main.ts'; await runMain('bff', { start: async () => { ${work} } }, [])`
   const args = ['--disable-warning=ExperimentalWarning', '--conditions=ferry-source', '--input-type=module', '-e', code]
   return spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
 }

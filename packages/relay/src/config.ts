@@ -5,6 +5,7 @@ import {
   addressSet,
   bytes,
   ConfigError,
+  checkVariables,
   choice,
   count,
   keyPool,
@@ -18,13 +19,13 @@ import {
   origin,
   parseCidr,
   port,
-  readVariables,
   text,
   type ValuesOf,
   type Variable,
   type Variables,
+  withoutUrlSecrets,
 } from '@llm-ferry/kit'
-import { readConfigFile } from './config-file.ts'
+import { type ConfigFile, readConfigFile } from './config-file.ts'
 import type { KeptBytes } from './link/replay-buffer.ts'
 import { readTls, type TlsPair } from './tls/files.ts'
 import type { TokenConfig } from './tokens.ts'
@@ -179,8 +180,9 @@ const table = {
   HTTPS_PROXY: text({
     doc: 'Proxy to https upstreams, such as http://user:password@proxy:3128. Loopback is never proxied.',
     secret: true,
+    shown: withoutUrlSecrets,
   }),
-  HTTP_PROXY: text({ doc: 'Proxy to http upstreams.', secret: true }),
+  HTTP_PROXY: text({ doc: 'Proxy to http upstreams.', secret: true, shown: withoutUrlSecrets }),
   NO_PROXY: text({ doc: 'Hosts that are reached directly, with commas; a domain counts for those below it.' }),
 } satisfies Variables
 
@@ -281,14 +283,55 @@ export interface RelayConfig {
  * @throws {ConfigError} naming each variable or field at fault and the fix.
  */
 export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
-  const values = readVariables(table, withLowerCaseProxies(env))
-  const file = values.RELAY_CONFIG === undefined ? undefined : readConfigFile(values.RELAY_CONFIG, env)
-  const config: RelayConfig = {
+  const { faults, config } = inspectRelayConfig(env)
+  if (faults.length > 0 || config === undefined) throw new ConfigError(faults)
+  return config
+}
+
+/** What can be said of a configuration, usable or not. */
+export interface Inspected {
+  /** Every variable or field at fault and the fix, as sentences. */
+  readonly faults: readonly string[]
+  /** Absent where variables are at fault; where anything else is, it cannot be used. */
+  readonly config: RelayConfig | undefined
+  /** File that RELAY_CONFIG names. */
+  readonly path: string | undefined
+}
+
+/** Reads what {@link readRelayConfig} reads, and tells what is there also where it cannot be used. */
+export function inspectRelayConfig(env: NodeJS.ProcessEnv): Inspected {
+  const checked = checkVariables(table, withLowerCaseProxies(env))
+  const { RELAY_CONFIG: path } = checked.values
+  const file = attempt(() => (path === undefined ? undefined : readConfigFile(path, env)))
+  const tls = attempt(() => readTls(checked.values))
+  const faults = [...checked.faults.values(), ...file.faults, ...tls.faults]
+  if (checked.faults.size > 0) return { faults, config: undefined, path }
+  const config = configOf(checked.values as Values, file.value, tls.value, env)
+  const isFileKnown = file.faults.length === 0
+  return { faults: [...faults, ...senseFaults(config, isFileKnown)], config, path }
+}
+
+function attempt<T>(read: () => T): { readonly value?: T; readonly faults: readonly string[] } {
+  try {
+    return { value: read(), faults: [] }
+  } catch (error) {
+    if (error instanceof ConfigError) return { faults: error.faults }
+    throw error
+  }
+}
+
+function configOf(
+  values: Values,
+  file: ConfigFile | undefined,
+  tls: TlsPair | undefined,
+  env: NodeJS.ProcessEnv,
+): RelayConfig {
+  return {
     port: values.PORT,
     host: values.HOST,
     workers: values.RELAY_WORKERS,
     metricsPort: values.METRICS_PORT,
-    tls: readTls(values),
+    tls,
     logLevel: values.LOG_LEVEL,
     tokens: [...tokensOf(values), ...(file?.tokens ?? [])],
     vendors: [...builtInVendors(values), ...(file?.vendors ?? [])],
@@ -320,8 +363,6 @@ export function readRelayConfig(env: NodeJS.ProcessEnv): RelayConfig {
     },
     files: [...secretFiles(env), ...tlsFiles(values), ...(file?.files ?? [])],
   }
-  requireSense(config)
-  return config
 }
 
 // curl and most programs read these names in lower case too.
@@ -364,9 +405,13 @@ function secretFiles(env: NodeJS.ProcessEnv): string[] {
 const tlsFiles = ({ TLS_CERT_FILE, TLS_KEY_FILE }: Values): string[] =>
   [TLS_CERT_FILE, TLS_KEY_FILE].filter((file) => file !== undefined)
 
-function requireSense({ port, workers, tokens, vendors, timeouts, limits, link }: RelayConfig): void {
+/** Faults between fields. @param isFileKnown whether RELAY_CONFIG's vendors and tokens are among them. */
+function senseFaults(
+  { port, metricsPort, workers, tokens, vendors, timeouts, limits, link }: RelayConfig,
+  isFileKnown: boolean,
+): readonly string[] {
   const faults: string[] = []
-  if (tokens.length === 0) {
+  if (tokens.length === 0 && isFileKnown) {
     faults.push(
       'RELAY_TOKENS is missing: without a token anyone could spend your keys. Set it to name:token, with a token such as `openssl rand -hex 24` prints.',
     )
@@ -375,7 +420,7 @@ function requireSense({ port, workers, tokens, vendors, timeouts, limits, link }
   for (const name of repeated(vendors.map((vendor) => vendor.name))) {
     faults.push(`the vendor name "${name}" is used twice; openai, anthropic and gemini are built in`)
   }
-  for (const fault of unknownVendors(tokens, vendors)) faults.push(fault)
+  if (isFileKnown) faults.push(...unknownVendors(tokens, vendors))
   if (timeouts.requestMs > timeouts.maxRequestMs) {
     faults.push('REQUEST_TIMEOUT_MS must not be above MAX_REQUEST_TIMEOUT_MS: raise the latter or lower the former')
   }
@@ -388,8 +433,10 @@ function requireSense({ port, workers, tokens, vendors, timeouts, limits, link }
   const lastPort = port + workers - 1
   if (lastPort > 65_535) {
     faults.push(`RELAY_WORKERS needs the ports ${port} to ${lastPort}, and 65535 is the last: lower PORT`)
+  } else if (port > 0 && metricsPort >= port && metricsPort <= lastPort) {
+    faults.push(`METRICS_PORT is ${metricsPort}, which PORT and RELAY_WORKERS have already: give it a port of its own`)
   }
-  if (faults.length > 0) throw new ConfigError(faults)
+  return faults
 }
 
 function unknownVendors(tokens: readonly TokenConfig[], vendors: readonly VendorConfig[]): string[] {

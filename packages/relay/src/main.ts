@@ -1,6 +1,6 @@
 import { runMain } from '@llm-ferry/kit/main'
 
-await runMain('relay', async () => {
-  const { runRelay } = await import('./run.ts')
-  await runRelay(import.meta.filename)
+await runMain('relay', {
+  start: async () => (await import('./run.ts')).runRelay(import.meta.filename),
+  check: async () => (await import('./check/index.ts')).checkRelay,
 })

@@ -132,10 +132,10 @@ tokens:
     ['vendors: { x: { dialect: openai, origin: "ftp://a" } }', /vendors\.x\.origin must begin with/],
     ['vendors: { x: { dialect: openai, origin: "https://a", colour: red } }', /vendors\.x/],
     ['vendors: { openai: { dialect: openai, origin: "https://a" } }', /"openai" is used twice/],
-    ['tokens: [{ name: a }]', /tokens\[0\] needs exactly one of/],
-    ['tokens: [{ name: a, token: short }]', /tokens\[0\]\.token/],
+    ['tokens: [{ name: a }]', /tokens\.0 needs exactly one of/],
+    ['tokens: [{ name: a, token: short }]', /tokens\.0\.token/],
     ['tokens: [{ name: b, token: long-enough-0123456789, vendors: [nobody] }]', /"b" may call "nobody"/],
-    ['tokens: [{ name: b, token: long-enough-0123456789, expires_at: tomorrow }]', /tokens\[0\]\.expires_at/],
+    ['tokens: [{ name: b, token: long-enough-0123456789, expires_at: tomorrow }]', /tokens\.0\.expires_at/],
     ['tokens: [{ name: b, token_file: /does/not/exist }]', /ENOENT/],
     ['a: [', /is not YAML/],
   ])('refuses %s', (text, fault) => {

@@ -1,3 +1,4 @@
+import { fields } from '@llm-ferry/kit'
 import { z } from 'zod'
 import { type CacheDirective, MAX_TTL_SECONDS } from './directive.ts'
 
@@ -13,7 +14,7 @@ const DEFAULT_TTL_SECONDS = 3600
 
 /** `true`, `false`, or how long and for whom. @param scopes that make sense there. */
 function cacheSchema(scopes: readonly CacheScope[]): z.ZodType<CacheText> {
-  const whole = z.strictObject({
+  const whole = fields({
     ttlSeconds: z.int().positive().max(MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS),
     scope: z.enum(scopes).optional(),
   })

@@ -1,3 +1,4 @@
+import { fields } from '@llm-ferry/kit'
 import { z } from 'zod'
 import { type CacheText, modelCacheSchema } from '../cache/policy.ts'
 
@@ -39,17 +40,16 @@ export interface Alias {
 export function aliasSchema(modelId: z.ZodType<string>): z.ZodType<Alias> {
   const target = z.union([
     modelId.transform((id): AliasTarget => ({ id, weight: undefined })),
-    z
-      .strictObject({ model: modelId, weight: z.number().positive() })
-      .transform(({ model, weight }): AliasTarget => ({ id: model, weight })),
+    fields({ model: modelId, weight: z.number().positive() }).transform(
+      ({ model, weight }): AliasTarget => ({ id: model, weight }),
+    ),
   ])
-  const whole = z
-    .strictObject({
-      targets: z.array(target).min(1),
-      fallbackOn: z.array(z.enum(FALLBACK_CAUSES)).default([]),
-      firstTokenMs: z.int().positive().optional(),
-      cache: modelCacheSchema.optional(),
-    })
+  const whole = fields({
+    targets: z.array(target).min(1),
+    fallbackOn: z.array(z.enum(FALLBACK_CAUSES)).default([]),
+    firstTokenMs: z.int().positive().optional(),
+    cache: modelCacheSchema.optional(),
+  })
     .superRefine(({ targets, fallbackOn, firstTokenMs }, context) => {
       const idle = (field: string, advice: string): void =>
         context.addIssue({ code: 'custom', path: [field], message: `has no effect: ${advice}` })

@@ -1,4 +1,4 @@
-import { parseCidr } from '@llm-ferry/kit'
+import { fields, parseCidr } from '@llm-ferry/kit'
 import { z } from 'zod'
 import { type CacheText, keyCacheSchema } from '../cache/policy.ts'
 import { type LimitsText, limitsSchema } from '../limits/policy-schema.ts'
@@ -62,7 +62,7 @@ export function isNetwork(text: string): boolean {
 }
 
 /** A key as the configuration file writes it. */
-export const keyRulesSchema: z.ZodType<KeyConfig> = z.strictObject({
+export const keyRulesSchema: z.ZodType<KeyConfig> = fields({
   hash: z
     .preprocess((hash) => (typeof hash === 'string' ? [hash] : hash), z.array(hashSchema).min(1).max(5).optional())
     .optional()

@@ -1,3 +1,4 @@
+import { fields } from '@llm-ferry/kit'
 import type { Usage } from '@llm-ferry/sdk'
 import { calcPrice, type Provider } from '@pydantic/genai-prices'
 import { z } from 'zod'
@@ -12,7 +13,7 @@ export interface PriceText {
 
 const dollars = z.number().nonnegative()
 
-export const priceSchema: z.ZodType<PriceText> = z.strictObject({
+export const priceSchema: z.ZodType<PriceText> = fields({
   input: dollars.describe('US dollars a million prompt tokens.'),
   output: dollars.describe('US dollars a million completion tokens, reasoning included.'),
   cachedInput: dollars

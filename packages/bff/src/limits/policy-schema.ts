@@ -1,3 +1,4 @@
+import { fields } from '@llm-ferry/kit'
 import { z } from 'zod'
 import type { LimitPolicy } from './policy.ts'
 
@@ -17,7 +18,7 @@ export interface LimitsText {
 }
 
 /** Limits of all keys, or of one. What is absent is inherited. */
-export const limitsSchema: z.ZodType<LimitsText> = z.strictObject({
+export const limitsSchema: z.ZodType<LimitsText> = fields({
   requestsPerMinute: count.optional().describe('Requests a minute per end user and vendor. Default RATE_LIMIT_RPM.'),
   requestsPerDay: count.optional().describe('Requests a day per end user and vendor. Default DAILY_QUOTA.'),
   keyRequestsPerMinute: count.optional().describe('Requests a minute of a key. Default KEY_RATE_LIMIT_RPM.'),

@@ -1,3 +1,5 @@
+import { MASK } from '@llm-ferry/kit'
+
 /** A Redis server, as `host:port`. */
 export interface RedisNode {
   readonly host: string
@@ -80,4 +82,21 @@ function decoded(text: string | undefined): string | undefined {
   } catch {
     throw new Error('has a user or password that is not percent-encoded')
   }
+}
+
+/** An address as it may be shown: without the password. */
+export function redisAddressShown({
+  kind,
+  nodes,
+  master,
+  username = '',
+  password,
+  database,
+  tls,
+}: RedisAddress): string {
+  const scheme = `${tls ? 'rediss' : 'redis'}${kind === 'single' ? '' : `+${kind}`}`
+  const login = password === undefined ? username : `${username}:${MASK}`
+  const hosts = nodes.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(',')
+  const path = [master, kind === 'cluster' ? undefined : String(database)].filter((part) => part !== undefined)
+  return `${scheme}://${login === '' ? '' : `${login}@`}${[hosts, ...path].join('/')}`
 }

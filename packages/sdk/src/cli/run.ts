@@ -1,5 +1,6 @@
 import { type CliContext, CliError, EXIT, wrongUse } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
+import { ownVersion } from './version.ts'
 
 const WIDTH = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2
 
@@ -7,7 +8,7 @@ const HELP = `ferry: the command line of LLM Ferry
 
 ${COMMANDS.map(({ name, summary }) => `  ferry ${name.padEnd(WIDTH)}${summary}`).join('\n')}
 
-  ferry COMMAND --help tells of a command.
+  ferry COMMAND --help tells of a command; ferry --version, which version this is.
 `
 
 /** Runs a command line. @returns the exit code. */
@@ -26,6 +27,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
 
 async function dispatch(name: string, rest: readonly string[], context: CliContext): Promise<void> {
   if (name === '' || name === 'help' || isHelp(name)) return context.out(HELP)
+  if (name === '--version' || name === 'version') return context.out(`${ownVersion()}\n`)
   const command = COMMANDS.find((one) => one.name === name)
   if (!command) throw wrongUse(`there is no command "${name}"`)
   if (rest.some(isHelp)) return context.out(command.help)

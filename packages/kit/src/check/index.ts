@@ -1,0 +1,5 @@
+export type { Check, Checked, CheckedField, Warning } from './check.ts'
+export { secretFileWarnings, writeFault } from './files.ts'
+export { isLoopback, isPublic } from './network.ts'
+export { type CheckOptions, type CheckReport, runCheck } from './run.ts'
+export { type CheckedYaml, checkYaml } from './yaml-fields.ts'
