@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { eventually } from '../../../test/testkit/eventually.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -22,9 +22,13 @@ const env = {
 
 describe.each(['relay', 'bff'])('the %s', (name) => {
   const entry = `${root}/packages/${name}/src/main.ts`
+  const left: (() => unknown)[] = []
+  // A test that fails leaves nothing behind that would keep the run from ending.
+  afterEach(() => left.splice(0).forEach((kill) => void kill()))
 
   function launch() {
     const child = spawn(process.execPath, [...flags, entry], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    left.push(() => child.kill('SIGKILL'))
     let log = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
@@ -64,9 +68,11 @@ describe.each(['relay', 'bff'])('the %s', (name) => {
       stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'],
     }
     const parent = spawn(process.execPath, ['-e', script], options)
+    left.push(() => parent.kill('SIGKILL'))
     const pid = await new Promise<number>((resolve) =>
       parent.stdout.once('data', (text) => resolve(Number(String(text)))),
     )
+    left.push(() => isAlive(pid) && process.kill(pid, 'SIGKILL'))
     parent.kill('SIGKILL')
     await eventually('it is gone', () => !isAlive(pid), 10_000)
   })
