@@ -88,6 +88,19 @@ describe('deploy/monitoring/notify', () => {
     expect(notify.log()).not.toContain(SECRET)
   })
 
+  it('makes Alertmanager repeat what finds no robot, and leaks no token then either', async () => {
+    const [port, dead] = [await freePort(), await freePort()]
+    const other = startProgram(process.execPath, [`${MONITORING}/notify/notify.mjs`], {
+      PORT: String(port),
+      WECOM_WEBHOOK_URL: `http://127.0.0.1:${dead}/robot?key=robot-token-0123456789`,
+    })
+    await eventually('notify listens', () => other.log().includes('listening'))
+    const answer = await fetch(`http://127.0.0.1:${port}/wecom`, { method: 'POST', body: JSON.stringify(notification) })
+    expect(answer.status).toBe(502)
+    await other.stop()
+    expect(other.log() + (await answer.text())).not.toContain('robot-token')
+  })
+
   it('says whom it serves, drops what is for others, and does not start for nobody', async () => {
     expect(notify.log()).toMatch(/listening on \d+ for dingtalk, feishu\n/)
     const dropped = await post('/wecom', notification)
@@ -97,6 +110,14 @@ describe('deploy/monitoring/notify', () => {
     const { status, output } = runProgram(process.execPath, [`${MONITORING}/notify/notify.mjs`])
     expect(status).toBe(1)
     expect(output).toContain('set one of DINGTALK_WEBHOOK_URL, FEISHU_WEBHOOK_URL, WECOM_WEBHOOK_URL')
+    const wrong = runProgram(process.execPath, [`${MONITORING}/notify/notify.mjs`], {
+      env: { FEISHU_WEBHOOK_URL: 'robot-token-0123456789' },
+    })
+    expect(wrong).toMatchObject({
+      status: 1,
+      output: expect.stringMatching(/^notify: FEISHU_WEBHOOK_URL is no address/),
+    })
+    expect(wrong.output).not.toContain('robot-token')
   })
 
   it('takes nothing but JSON of a bounded size', async () => {

@@ -105,6 +105,14 @@ if (served.length === 0) {
   process.stderr.write(`notify: nobody would hear of an alert: set one of ${names.join(', ')}\n`)
   process.exit(1)
 }
+for (const name of served) {
+  if (URL.canParse(ROBOTS[name].url)) continue
+  // It holds the robot's token, and is not shown.
+  process.stderr.write(
+    `notify: ${name.toUpperCase()}_WEBHOOK_URL is no address: copy it whole from the robot, https://…\n`,
+  )
+  process.exit(1)
+}
 
 const server = createServer(async (request, response) => {
   const name = request.url?.slice(1) ?? ''
