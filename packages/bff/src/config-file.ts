@@ -1,4 +1,4 @@
-import { ConfigError, fields, nearest, parseOrigin, parseYamlFile, type YamlFile } from '@llm-ferry/kit'
+import { ConfigError, fields, nearest, parseOrigin, parseYamlFile, secretText, type YamlFile } from '@llm-ferry/kit'
 import { ModelCapabilities } from '@llm-ferry/sdk/schema'
 import { z } from 'zod'
 import { type CacheText, modelCacheSchema } from './cache/policy.ts'
@@ -114,7 +114,8 @@ const fileSchema = fields({
 type FileText = z.infer<typeof fileSchema>
 
 /**
- * Reads the text of the configuration file. `${NAME}` in it is the environment variable NAME, so that keys stay out.
+ * Reads the text of the configuration file. `${NAME}` in it is the environment variable NAME, or the
+ * content of the file that NAME_FILE names, so that keys stay out.
  *
  * @throws {ConfigError} naming the file, each field at fault and what to do.
  */
@@ -122,8 +123,13 @@ export function parseFileConfig(text: string, path: string, env: NodeJS.ProcessE
   const file = parseYamlFile(text, path)
   const missing: string[] = []
   const value = substitute(file.value ?? {}, [], (field, name) => {
-    if (env[name]) return env[name]
-    missing.push(`${file.at(field)} refers to \${${name}}, which is not in the environment: set it`)
+    try {
+      const found = secretText(name, env)?.trim()
+      if (found) return found
+      missing.push(`${file.at(field)} refers to \${${name}}, which is not in the environment: set it, or ${name}_FILE`)
+    } catch (error) {
+      missing.push(`${file.at(field)}: ${error instanceof Error ? error.message : String(error)}`)
+    }
     return `\${${name}}`
   })
   const result = fileSchema.safeParse(value)

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { ConfigError } from '@llm-ferry/kit'
 import { describe, expect, it } from 'vitest'
 import { parseFileConfig } from '../src/config-file.ts'
@@ -21,6 +22,16 @@ describe('the configuration file', () => {
     expect(createResolver(config)('deepseek/deepseek-chat')).toMatchObject([
       { vendor: 'deepseek', model: 'deepseek-chat' },
     ])
+  })
+
+  it('takes a key from the file that NAME_FILE names', () => {
+    const file = fileURLToPath(new URL('./fixtures/a-key.txt', import.meta.url))
+    const read = (env: NodeJS.ProcessEnv) => parseFileConfig(deepseek, 'ferry.yaml', env)
+    const found = read({ DEEPSEEK_API_KEY_FILE: file }).vendors.find(({ name }) => name === 'deepseek')
+    expect(found?.route).toMatchObject({ apiKey: 'key-in-a-file-0123456789' })
+    expect(() => read({ DEEPSEEK_API_KEY_FILE: '/nowhere' })).toThrow(
+      'DEEPSEEK_API_KEY_FILE names /nowhere, which cannot be read (ENOENT)',
+    )
   })
 
   it('may be empty: three vendors go through the relay', () => {

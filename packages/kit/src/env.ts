@@ -94,7 +94,12 @@ function readVariable(name: string, variable: Variable<unknown>, env: NodeJS.Pro
   }
 }
 
-function secretText(name: string, env: NodeJS.ProcessEnv): string | undefined {
+/**
+ * A secret from the environment: NAME, or the content of the file that NAME_FILE names.
+ *
+ * @throws where both are set, or the file cannot be read.
+ */
+export function secretText(name: string, env: NodeJS.ProcessEnv): string | undefined {
   const file = env[`${name}_FILE`]
   if (!file) return env[name]
   if (env[name]) throw new Error(`${name} and ${name}_FILE are both set: keep one of them`)
