@@ -9,8 +9,10 @@ cd "$(dirname "$0")"
 
 write_secrets() {
   local password url cache_url
+  write_given bff BFF_KEYS BFF_ADMIN_TOKEN SESSION_SECRET REDIS_URL REDIS_CACHE_URL
   write_secret bff bff_keys "$(made_secret bff bff_keys BFF_KEYS app:)"
-  write_secret bff relay_token "$(env_value RELAY_TOKEN)"
+  write_secret bff bff_admin_token "$(made_secret bff bff_admin_token BFF_ADMIN_TOKEN)"
+  write_secret bff session_secret "$(made_secret bff session_secret SESSION_SECRET)"
   password=$(made_secret redis password REDIS_PASSWORD)
   [[ $password =~ ^[A-Za-z0-9._~-]+$ ]] || fail 'REDIS_PASSWORD may have letters, digits and . _ ~ - only: it is part of a URL'
   write_secret redis password "$password"
@@ -19,6 +21,7 @@ write_secrets() {
   cache_url=$(env_value REDIS_CACHE_URL)
   write_secret bff redis_url "${url:-redis://:$password@redis:6379/0}"
   write_secret bff redis_cache_url "${cache_url:-redis://:$password@redis-cache:6379/0}"
+  write_settings bff
 }
 
 require_env_file
@@ -32,4 +35,4 @@ docker compose up -d --no-build --remove-orphans
 wait_for 60 'bff-1 is ready' answers bff-1 /ready
 wait_for 60 'bff-2 is ready' answers bff-2 /ready
 wait_for 60 'nginx answers' nginx_answers
-say "running. Applications call it with what follows the colon in $PWD/secrets/bff/bff_keys"
+say "running. Applications call it with what follows the colon in $PWD/secrets/bff/bff_keys, ferry keys with $PWD/secrets/bff/bff_admin_token"

@@ -36,6 +36,38 @@ write_secret() {
   mv -f "secrets/$1/.$2.new" "secrets/$1/$2"
 }
 
+# Names of the secrets that compose.yaml takes from files.
+secret_names() { sed -n 's|^ *\([A-Z][A-Z_0-9]*\)_FILE: /run/secrets/.*|\1|p' compose.yaml; }
+
+# write_given FOLDER: the secrets that .env has, or nothing in their place, but those NAMEs that follow, which up.sh makes.
+write_given() {
+  local folder=$1 name
+  shift
+  for name in $(secret_names); do
+    [[ " $* " == *" $name "* ]] || write_secret "$folder" "${name,,}" "$(env_value "$name")"
+  done
+}
+
+# write_settings FOLDER: settings.env, the environment of that folder's service: what .env has and is neither secret nor
+# Docker's matter. A secret that FERRY_CONFIG or RELAY_CONFIG refers to, such as DEEPSEEK_API_KEY, becomes a file as well.
+write_settings() {
+  local name names value known text='# Written by up.sh from .env.'
+  known=" $(secret_names | tr '\n' ' ')REDIS_PASSWORD RELAY_CA_FILE REDIS_IMAGE NPM_REGISTRY "
+  mapfile -t names < <(sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' .env | sort -u)
+  for name in "${names[@]}"; do
+    value=$(env_value "$name")
+    if [[ -z $value || $known == *" $name "* || $name =~ ^(COMPOSE|DOCKER|FERRY)_ && $name != FERRY_CONFIG || $name == *_MIRROR ]]; then continue; fi
+    if [[ $name =~ _(KEYS?|TOKENS?|SECRET|PASSWORD)$ && $name != MAX_* ]]; then
+      write_secret "$1" "${name,,}" "$value"
+      value=/run/secrets/${name,,} name=${name}_FILE
+    fi
+    [[ $value != *\'* ]] || fail "$name in .env has a ' in it, which the files that Docker reads cannot hold"
+    text+=$'\n'"$name='$value'"
+  done
+  (umask 077 && printf '%s\n' "$text" >.settings.env.new)
+  mv -f .settings.env.new settings.env
+}
+
 random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # made_secret FOLDER FILE NAME: what .env says under NAME; else what was made before; else something new.

@@ -8,11 +8,9 @@ cd "$(dirname "$0")"
 . ../lib/stack.sh
 
 write_secrets() {
-  local name
-  for name in OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY; do
-    write_secret relay "${name,,}" "$(env_value "$name")"
-  done
+  write_given relay RELAY_TOKENS
   write_secret relay relay_tokens "$(made_secret relay relay_tokens RELAY_TOKENS bff:)"
+  write_settings relay
 }
 
 require_env_file

@@ -36,18 +36,49 @@ read_backup_settings() {
   BACKUP_KEY_FILE=${BACKUP_KEY_FILE:-/etc/ferry/backup.key}
   BACKUP_DAYS=${BACKUP_DAYS:-7}
   BACKUP_PATHS=${BACKUP_PATHS:-}
-  REDIS_HOST=${REDIS_HOST:-}
-  REDIS_PORT=${REDIS_PORT:-6379}
-  REDIS_PASSWORD_FILE=${REDIS_PASSWORD_FILE:-}
+  FERRY_STACK=${FERRY_STACK:-}
+  REDIS_URL_FILE=${REDIS_URL_FILE:-}
   [[ -s $BACKUP_KEY_FILE ]] || fail "there is no passphrase in $BACKUP_KEY_FILE: openssl rand -base64 32 > $BACKUP_KEY_FILE; chmod 600 $BACKUP_KEY_FILE; keep a copy off this machine"
+  [[ -z $FERRY_STACK || -f $FERRY_STACK/compose.yaml ]] || fail "FERRY_STACK is $FERRY_STACK, which has no compose.yaml: set it to deploy/overseas or deploy/domestic of the checkout"
+  if [[ -n $REDIS_URL_FILE ]]; then read_redis_url; fi
+}
+
+# redis://[USER[:PASSWORD]@]HOST[:PORT][/…]
+read_redis_url() {
+  local url
+  [[ -s $REDIS_URL_FILE ]] || fail "REDIS_URL_FILE is $REDIS_URL_FILE, which is not there or empty"
+  url=$(<"$REDIS_URL_FILE")
+  [[ $url =~ ^redis://(([^:@/]*)(:([^@/]*))?@)?([^:@/,]+)(:([0-9]+))?(/.*)?$ ]] ||
+    fail "the URL in $REDIS_URL_FILE is not that of one server: write redis://:PASSWORD@HOST:PORT, for Sentinel and Cluster one file for each server"
+  REDIS_USER=${BASH_REMATCH[2]} REDIS_PASSWORD=${BASH_REMATCH[4]} REDIS_HOST=${BASH_REMATCH[5]} REDIS_PORT=${BASH_REMATCH[7]:-6379}
+  # What is written %41 there.
+  printf -v REDIS_PASSWORD '%b' "${REDIS_PASSWORD//%/\\x}"
 }
 
 # Redis's command line; the password goes through the environment, where `ps` does not show it.
 redis() {
-  local password=
-  if [[ -n $REDIS_PASSWORD_FILE ]]; then password=$(<"$REDIS_PASSWORD_FILE"); fi
-  REDISCLI_AUTH=$password redis-cli --no-auth-warning -h "$REDIS_HOST" -p "$REDIS_PORT" "$@"
+  REDISCLI_AUTH=$REDIS_PASSWORD redis-cli --no-auth-warning ${REDIS_USER:+--user "$REDIS_USER"} -h "$REDIS_HOST" -p "$REDIS_PORT" "$@"
 }
+
+# --- a stack of Docker Compose ---
+
+# What of it is not in the checkout. The rest of its volumes is made anew: nginx's own, and markers that live for minutes.
+# shellcheck disable=SC2034
+readonly STACK_FILES='.env compose.override.yaml config secrets tls .previous-version'
+# shellcheck disable=SC2034
+readonly STACK_VOLUMES='bff-state letsencrypt tls'
+
+stack() { (cd "$FERRY_STACK" && docker compose "$@"); }
+stack_has() { grep -q "^  $1:" "$FERRY_STACK/compose.yaml"; }
+
+# Where Docker keeps a volume of the stack; nothing where there is none.
+stack_volume() {
+  docker volume inspect -f '{{.Mountpoint}}' "$(stack config | sed -n 's/^name: //p')_$1" 2>/dev/null || true
+}
+# Whether its Redis is the one that is used.
+stack_has_redis() { stack_has redis && ! grep -qE '^REDIS_URL=.' "$FERRY_STACK/.env"; }
+# shellcheck disable=SC2016 # the container's shell expands it
+stack_redis() { stack exec -T redis sh -c 'REDISCLI_AUTH=$(cut -d" " -f2 /run/secrets/auth.conf) exec redis-cli --no-auth-warning "$@"' redis-cli "$@"; }
 
 # crypt --symmetric|--decrypt IN OUT: gpg's own check finds a file that was changed or cut.
 crypt() {

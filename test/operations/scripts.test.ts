@@ -49,7 +49,7 @@ describe('backup and restore', () => {
     const sandbox = await startSandbox()
     const redis = await startRedis(['--save', '', '--appendonly', 'yes'])
     await redis.command('CONFIG SET requirepass redis-password-0123')
-    writeFileSync(at('redis.password'), 'redis-password-0123')
+    writeFileSync(at('redis_url'), `redis://:redis%2Dpassword-0123@127.0.0.1:${redis.port}/0`)
     writeFileSync(at('backup.key'), 'passphrase-of-the-backup-0123')
     writeFileSync(at('side.env'), 'RELAY_TOKEN=a-token-in-the-configuration\n')
     mkdirSync(at('backups'))
@@ -58,8 +58,7 @@ describe('backup and restore', () => {
       BACKUP_KEY_FILE: at('backup.key'),
       BACKUP_PATHS: `${at('side.env')} ${at('ledger.jsonl')}`,
     }
-    const store = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port), REDIS_PASSWORD_FILE: at('redis.password') }
-    const env = { ...conf, ...store, FERRY_BACKUP_CONF: '/nowhere' }
+    const env = { ...conf, REDIS_URL_FILE: at('redis_url'), FERRY_BACKUP_CONF: '/nowhere' }
     const relay = await startRelay(relayEnv(sandbox.url))
     const bffEnv = {
       BFF_KEYS: `app:${BFF_KEY}`,
@@ -139,6 +138,9 @@ describe('backup and restore', () => {
     expect(failed.status).toBe(1)
     expect(failed.output).toContain('gave no dump')
     expect(readdirSync(at('backups'))).toEqual([file])
+    // Nor of several servers at once.
+    writeFileSync(at('redis_url'), 'redis+sentinel://:p@10.0.0.1:26379/mymaster')
+    expect(run('backup', [], env).output).toContain('not that of one server')
   }, 90_000)
 
   it('keeps seven days', () => {

@@ -3,12 +3,18 @@ import { execFileSync } from 'node:child_process'
 const NAMESPACE = 'ferry-scan'
 const [HERE, THERE] = ['10.213.77.1', '10.213.77.2']
 
+/** This machine's addresses on the cable. */
+export const HERE_4: string = HERE
+export const HERE_6 = 'fd00:77::1'
+
 const ip = (...args: string[]): unknown => execFileSync('ip', args, { stdio: 'pipe' })
 
 /** A second machine, as far as the network goes: a namespace that reaches this one over a cable. */
 export function openOutside(): {
   openPorts(): readonly number[]
   canReach(address: string, port: number): boolean
+  /** Status of a GET, without a look at the certificate; 0 where nobody answers. */
+  status(url: string): number
   close(): void
 } {
   ip('netns', 'add', NAMESPACE)
@@ -16,6 +22,8 @@ export function openOutside(): {
   ip('addr', 'add', `${HERE}/24`, 'dev', 'ferry-scan0')
   ip('link', 'set', 'ferry-scan0', 'up')
   ip('-n', NAMESPACE, 'addr', 'add', `${THERE}/24`, 'dev', 'ferry-scan1')
+  ip('addr', 'add', `${HERE_6}/64`, 'dev', 'ferry-scan0', 'nodad')
+  ip('-n', NAMESPACE, 'addr', 'add', 'fd00:77::2/64', 'dev', 'ferry-scan1', 'nodad')
   ip('-n', NAMESPACE, 'link', 'set', 'ferry-scan1', 'up')
   ip('-n', NAMESPACE, 'route', 'add', 'default', 'via', HERE)
   const inside = (code: string): string =>
@@ -24,6 +32,7 @@ export function openOutside(): {
     openPorts: () => JSON.parse(inside(SCAN)),
     canReach: (address, port) =>
       inside(`${TRY}; answers('${address}', ${port}).then((yes) => console.log(yes))`).trim() === 'true',
+    status: (url) => Number(inside(`${GET}; get('${url}').then((status) => console.log(status))`)),
     close: () => {
       ip('link', 'del', 'ferry-scan0')
       ip('netns', 'del', NAMESPACE)
@@ -36,6 +45,12 @@ const answers = (host, port) => new Promise((resolve) => {
   const socket = connect({ host, port, timeout: 2000 })
   const end = (yes) => { socket.destroy(); resolve(yes) }
   socket.on('connect', () => end(true)).on('error', () => end(false)).on('timeout', () => end(false))
+})`
+const GET = `const get = (url) => new Promise((resolve) => {
+  const { request } = require(new URL(url).protocol.slice(0, -1))
+  const options = { rejectUnauthorized: false, timeout: 3000, headers: { authorization: 'Bearer x' } }
+  const asked = request(url, options, ({ statusCode }) => { asked.destroy(); resolve(statusCode) })
+  asked.on('error', () => resolve(0)).on('timeout', () => { asked.destroy(); resolve(0) }).end()
 })`
 const SCAN = `${TRY}
 let next = 1

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -6,7 +6,8 @@ import { type Certificates, createCertificates } from '../../testkit/certs.ts'
 import { eventually } from '../../testkit/eventually.ts'
 import { type Chat, chat, type Door, load } from '../chats.ts'
 import { type StreamingVendor, startVendor } from '../vendor.ts'
-import { openOutside } from './scan.ts'
+import { keeperOf } from './backup.ts'
+import { HERE_4, HERE_6, openOutside } from './scan.ts'
 import { copyStack, docker, openWay, type Stack, startEngine } from './stacks.ts'
 
 // The images, compose files and scripts themselves: `npm run test:deploy`. Root on Debian; takes minutes.
@@ -16,6 +17,12 @@ const TOKEN = 'relay-token-of-bff-0123456789abcdef'
 const VENDOR_KEY = 'sk-vendor-openai-0123456789abcdef'
 const NETS = { primary: '172.30.91', backup: '172.30.92', domestic: '172.30.93' } as const
 const MINUTES = 60_000
+
+const isReady = (origin: string): Promise<boolean> =>
+  fetch(`${origin}/ready`).then(
+    ({ ok }) => ok,
+    () => false,
+  )
 
 const faults = (chats: readonly Chat[]): readonly Chat[] =>
   chats.filter(({ status, isWhole }) => status !== 200 || !isWhole)
@@ -122,6 +129,36 @@ describe('the stacks on a Docker engine', () => {
     await expectOneCallEach([answer])
   })
 
+  it('backs up, and brings back after a wipe, quotas, usage, ledger and secrets', {
+    timeout: 5 * MINUTES,
+  }, async () => {
+    const usage = async (): Promise<unknown> =>
+      (await fetch(`${door.origin}/v1/usage`, { headers: { authorization: `Bearer ${KEY}` } })).json()
+    const secret = (): string => readFileSync(join(domestic.folder, 'secrets/redis/auth.conf'), 'utf8')
+    const before = { usage: await usage(), ledger: ledger(), secret: secret() }
+    expect(before.ledger).not.toBe('')
+    const keeper = keeperOf(domestic)
+    const file = await keeper.backup()
+    for (const word of [KEY, TOKEN, before.secret]) expect(readFileSync(file).includes(word)).toBe(false)
+    domestic.down()
+    for (const name of ['.env', 'secrets', 'config', 'compose.override.yaml'])
+      rmSync(join(domestic.folder, name), { recursive: true })
+    expect(await keeper.restore(file)).toContain('Nothing was changed')
+    expect(existsSync(join(domestic.folder, '.env'))).toBe(false)
+    await keeper.restore(file, '--apply')
+    expect({ usage: await usage(), ledger: ledger(), secret: secret() }).toEqual(before)
+    // It is in Redis's own file too, and the services write on where they were.
+    await domestic.composeSlowly('restart', 'redis')
+    await eventually(
+      'Redis is back',
+      async () => JSON.stringify(await usage()) === JSON.stringify(before.usage),
+      20_000,
+    )
+    await expectOneCallEach([await chat(door)])
+    expect(ledger().startsWith(before.ledger)).toBe(true)
+    keeper.remove()
+  })
+
   it('has the images that it should have', () => {
     for (const name of ['relay', 'bff']) {
       const { Config, Size } = JSON.parse(docker('inspect', `llm-ferry/${name}:local`))[0]
@@ -164,6 +201,49 @@ describe('the stacks on a Docker engine', () => {
     }
   })
 
+  const ADMIN = ['/admin/v1/keys', '/admin', '/metrics', '/metrics/bff-1', '/metrics/bff-2', '/metrics/nginx'] as const
+
+  it('shows neither administration nor metrics to the outside', () => {
+    const paths = ['/admin', '/metrics', '/metrics/relay-1', '/metrics/relay-2', '/metrics/node', '/metrics/nginx']
+    for (const path of paths) {
+      expect(outside.status(`https://${HERE_4}:18443${path}`), path).toBe(404)
+      expect(outside.status(`https://[${HERE_6}]:18443${path}`), path).toBe(404)
+      expect(outside.status(`http://${HERE_4}:18080${path}`), path).toBe(301)
+    }
+    expect(outside.status(`https://[${HERE_6}]:18443/health`)).toBe(200)
+    // Whoever can route to the containers may reach what is published on loopback: Docker 20 lets that pass.
+    for (const path of ADMIN) expect([0, 404]).toContain(outside.status(`http://${NETS.domestic}.10:8081${path}`))
+  })
+
+  it('shows administration and metrics to its own host', async () => {
+    const token = readFileSync(join(domestic.folder, 'secrets/bff/bff_admin_token'), 'utf8')
+    const status = async (path: string): Promise<number> =>
+      (await fetch(`${door.origin}${path}`, { headers: { authorization: `Bearer ${token}` } })).status
+    for (const path of ['/admin/v1/keys', '/metrics/bff-1', '/metrics/bff-2', '/metrics/nginx'])
+      expect(await status(path), path).toBe(200)
+    expect(await status('/metrics')).toBe(404)
+  })
+
+  it.each([HERE_4, `[${HERE_6}]`])(
+    'shows neither of them at %s, should the domestic side be published there',
+    {
+      timeout: 2 * MINUTES,
+    },
+    async (address) => {
+      const file = join(domestic.folder, '.env')
+      const env = readFileSync(file, 'utf8')
+      const nginx = ['up', '-d', '--no-deps', '--no-build', 'nginx'] as const
+      writeFileSync(file, `${env}FERRY_BIND=${address}\n`)
+      await domestic.composeSlowly(...nginx)
+      const at = `http://${address}:18081`
+      await eventually('it serves there', () => outside.status(`${at}/health`) === 200, 10_000)
+      for (const path of ADMIN) expect(outside.status(`${at}${path}`), path).toBe(404)
+      writeFileSync(file, env)
+      await domestic.composeSlowly(...nginx)
+      await eventually('it is back', () => isReady(door.origin), 10_000)
+    },
+  )
+
   it('loses, when a relay is killed, what it held and says so, and nothing else', {
     timeout: 2 * MINUTES,
   }, async () => {
@@ -198,6 +278,20 @@ describe('the stacks on a Docker engine', () => {
     const chats = await running.stop()
     expect(faults(chats)).toEqual([])
     await primary.composeSlowly('start', 'relay-1')
+  })
+
+  it('backs up an overseas host, and brings its keys and certificates back', { timeout: 5 * MINUTES }, async () => {
+    const certbot = ['exec', '-T', 'certbot', 'sh', '-c'] as const
+    primary.compose(...certbot, 'mkdir -p /etc/letsencrypt/live && echo account-key >/etc/letsencrypt/live/key')
+    const keeper = keeperOf(primary)
+    const file = await keeper.backup()
+    primary.down()
+    for (const name of ['.env', 'secrets', 'tls']) rmSync(join(primary.folder, name), { recursive: true })
+    await keeper.restore(file, '--apply')
+    expect(primary.compose(...certbot, 'cat /etc/letsencrypt/live/key; id -u')).toBe('account-key\n101')
+    expect(readFileSync(join(primary.folder, 'secrets/relay/openai_api_key'), 'utf8')).toBe(VENDOR_KEY)
+    expect(faults([await chat(door)])).toEqual([])
+    keeper.remove()
   })
 
   it('is served by the backup within 3 s when the whole primary is gone', { timeout: 2 * MINUTES }, async () => {
