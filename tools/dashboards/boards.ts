@@ -46,6 +46,25 @@ const overview: Board = {
         queries: [['nodejs_eventloop_lag_p99_seconds{job="ferry-bff"}', '{{instance}}']],
       },
     ],
+    'What runs': [
+      {
+        title: 'Processes by version',
+        unit: 'short',
+        about: 'Two versions for longer than an upgrade takes: one side was left behind.',
+        queries: [['count by (job, version, commit) (ferry_build_info)', '{{job}} {{version}} {{commit}}']],
+      },
+      {
+        title: 'Started',
+        unit: 's',
+        about: 'Time since. One that is young again and again dies: look at its log.',
+        queries: [['time() - process_start_time_seconds{job=~"llm-proxy|ferry-bff"}', '{{job}} {{instance}}']],
+      },
+      {
+        title: 'Memory of the BFFs',
+        unit: 'bytes',
+        queries: [['process_resident_memory_bytes{job="ferry-bff"}', '{{instance}}']],
+      },
+    ],
   },
 }
 
