@@ -31,8 +31,13 @@ export default defineConfig(({ mode }) => ({
       suite('border', ['test/border/**/*.test.ts'], 120_000),
       suite('limits', ['test/limits/**/*.test.ts'], 60_000),
       suite('deploy', ['test/deploy/*.test.ts'], 60_000),
-      // Needs root and minutes: `npm run test:deploy` alone.
-      ...(mode === 'docker' ? [suite('stacks', ['test/deploy/docker/*.test.ts'])] : []),
+      // Need root and minutes: `npm run test:deploy` alone.
+      ...(mode === 'docker'
+        ? [
+            suite('stacks', ['test/deploy/docker/*.test.ts']),
+            suite('pods', ['test/deploy/kubernetes/*.test.ts'], 60_000),
+          ]
+        : []),
       suite('operations', ['test/operations/**/*.test.ts'], 60_000),
       suite('relay', ['test/relay/**/*.test.ts', 'test/soak/**/*.test.ts'], 60_000),
     ],

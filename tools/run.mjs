@@ -39,8 +39,12 @@ const TESTED_WITH = [
   'python3',
   'chromium',
   'espeak-ng',
+  'yamllint',
   ...OPERATED_WITH,
 ]
+
+/** What deploy is tested with in any case. */
+const DEPLOYED_WITH = ['nginx', 'openssl', 'redis-server', 'certbot', 'pebble', 'shellcheck', 'systemd-analyze']
 
 const TASKS = {
   start: { steps: [ts('tools/start/main.ts')] },
@@ -52,8 +56,10 @@ const TASKS = {
   'test:soak': { steps: [ts('test/soak/main.ts')] },
   'test:border': { steps: [tool('vitest', 'run', '--project', 'border', '--mode', 'long')] },
   'test:deploy': {
-    system: ['nginx', 'openssl', 'redis-server', 'certbot', 'pebble', 'shellcheck', 'systemd-analyze'],
-    steps: [tool('vitest', 'run', '--mode', 'docker', '--project', 'deploy', '--project', 'stacks')],
+    system: [...DEPLOYED_WITH, 'yamllint', 'python3', 'bwrap', 'ip'],
+    steps: [
+      tool('vitest', 'run', '--mode', 'docker', ...['deploy', 'stacks', 'pods'].flatMap((name) => ['--project', name])),
+    ],
   },
   lint: { steps: [tool('biome', 'check', '--error-on-warnings', '.'), tool('knip')] },
   format: { steps: [tool('biome', 'check', '--write', '.')] },

@@ -24,6 +24,8 @@ const PROGRAMS = {
   'prometheus-redis-exporter': { package: 'prometheus-redis-exporter', why: 'tests of alerts and dashboards' },
   'prometheus-nginx-exporter': { package: 'prometheus-nginx-exporter', why: 'tests of alerts and dashboards' },
   'prometheus-blackbox-exporter': { package: 'prometheus-blackbox-exporter', why: 'tests of alerts and dashboards' },
+  yamllint: { package: 'yamllint', why: 'checks of the files for Kubernetes' },
+  bwrap: { package: 'bubblewrap', why: 'tests of Pods' },
   ip: { package: 'iproute2', why: 'the emulated line of the link’s benchmark' },
   wrk: { package: 'wrk', why: 'benchmarks' },
   gcc: { package: 'gcc libc6-dev', why: 'the benchmark’s mock vendor' },

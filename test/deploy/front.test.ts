@@ -165,6 +165,21 @@ describe('deploy/images/front', () => {
     expect((await get(front, '/proxy/openai/v1/models', known)).status).toBe(401)
   })
 
+  it('is ready while one relay is, and as soon as it is, however often that was asked before', async () => {
+    const [port, nobody] = [await freePort(), await freePort()]
+    const front = await open({ FERRY_RELAY_1: `127.0.0.1:${port}`, FERRY_RELAY_2: `127.0.0.1:${nobody}` })
+    const asked = async (): Promise<Set<number>> =>
+      new Set(await Promise.all(Array.from({ length: 8 }, async () => (await get(front, '/ready')).status)))
+    expect(await asked()).toEqual(new Set([502]))
+    const late = await startRelay(relayEnv(vendor.origin, { PORT: String(port), TRUSTED_PROXIES: '127.0.0.1/32' }))
+    try {
+      expect(await asked()).toEqual(new Set([200]))
+      expect((await ask(front)).status).toBe(200)
+    } finally {
+      await late.stop()
+    }
+  })
+
   it('waits a second for a relay that does not take the connection, then asks the other', async () => {
     const stuck = [await startStuck(), await startStuck()] as const
     try {
