@@ -26,6 +26,9 @@ read_env() {
   backup=$(env_value OVERSEAS_BACKUP)
   [[ -z $backup ]] || backup=$(checked OVERSEAS_BACKUP "$backup" llm-proxy-backup.example.com)
   bff=$(checked BFF_ADDRESS "$(value_or BFF_ADDRESS 127.0.0.1:8081)" 127.0.0.1:8081)
+  bff_metrics=$(env_value BFF_METRICS)
+  [[ -z $bff_metrics || $bff_metrics =~ ^[A-Za-z0-9.:,_-]+$ ]] || fail "BFF_METRICS is \"$bff_metrics\" in .env: give HOST:PORT of each BFF, with commas"
+  [[ $bff != - || -n $bff_metrics ]] || fail 'BFF_ADDRESS is - in .env, and the BFFs would be unwatched: set BFF_METRICS to HOST:PORT of each'
   redis=$(checked REDIS_ADDRESS "$(value_or REDIS_ADDRESS 172.30.84.6:6379)" 127.0.0.1:6379)
   redis_cache=$(checked REDIS_CACHE_ADDRESS "$(value_or REDIS_CACHE_ADDRESS 172.30.84.7:6379)" 127.0.0.1:6380)
   voicebox=$(checked VOICEBOX_ADDRESS "$(value_or VOICEBOX_ADDRESS 127.0.0.1:8080)" 127.0.0.1:8080)
@@ -85,6 +88,20 @@ probe_of() {
   echo "- targets: [https://$2/health]"
   echo "  labels: { host: $1, __exporter__: 127.0.0.1:9115 }"
 }
+bffs() {
+  local n=0 address addresses
+  if [[ -z $bff_metrics ]]; then
+    for n in 1 2; do
+      printf -- '- targets: [%s]\n  labels: { instance: bff-%s, __metrics_path__: /metrics/bff-%s }\n' "$bff" $n $n
+    done
+    return
+  fi
+  IFS=, read -ra addresses <<<"$bff_metrics"
+  for address in "${addresses[@]}"; do printf -- '- targets: [%s]\n  labels: { instance: bff-%s }\n' "$address" $((++n)); done
+}
+nginx_here() {
+  [[ $bff == - ]] || printf -- '- targets: [127.0.0.1:9113]\n  labels: { instance: domestic, host: domestic }\n'
+}
 nginx_of() {
   echo "- targets: [127.0.0.1:$([[ $1 == primary ]] && echo 9114 || echo 9116)]"
   echo "  labels: { instance: $1, host: $1 }"
@@ -97,10 +114,9 @@ redis_at() {
 
 write_targets() {
   { echo '# The relays, by nginx of each host.' && each_host relays_of; } | targets relays
-  { echo '# The BFFs, by nginx before them.' &&
-    for n in 1 2; do printf -- '- targets: [%s]\n  labels: { instance: bff-%s, __metrics_path__: /metrics/bff-%s }\n' "$bff" $n $n; done; } | targets bff
+  { echo '# The BFFs, by nginx before them or themselves.' && bffs; } | targets bff
   { echo '# redis_exporter asks each: the counters, and the cache of answers.' && redis_at counters "$redis" && redis_at cache "$redis_cache"; } | targets redis
-  { echo '# An nginx exporter for each nginx.' && printf -- '- targets: [127.0.0.1:9113]\n  labels: { instance: domestic, host: domestic }\n' && each_host nginx_of; } | targets nginx
+  { echo '# An nginx exporter for each nginx.' && nginx_here && each_host nginx_of; } | targets nginx
   { echo '# node_exporter here, and overseas by nginx.' && printf -- '- targets: [127.0.0.1:9100]\n  labels: { instance: domestic, host: domestic, side: domestic }\n' && each_host node_of; } | targets nodes
   { echo '# __exporter__ is where blackbox_exporter listens.' && each_host probe_of; } | targets probes
   { echo '# VoiceBox, where there is one.' && if [[ $voicebox != - ]]; then echo "- targets: [$voicebox]"; else echo '[]'; fi; } | targets voicebox

@@ -213,6 +213,18 @@ describe('up.sh', () => {
     expect(written('secrets/scrape/metrics-client.key')).toBe('key of a client')
   })
 
+  it('asks the BFFs themselves where nginx shows metrics to nobody', () => {
+    const addresses = ['bff-1', 'bff-2'].map((name) => `${domestic.services[name].networks.bff.ipv4_address}:9090`)
+    expect(read('monitoring/.env.example')).toContain(addresses.join(','))
+    expect(up({ ...well, BFF_ADDRESS: '-', BFF_METRICS: addresses.join(',') })).toEqual({ status: 0, output: '' })
+    const [first, second] = addresses
+    expect(parse(written('prometheus/targets/bff.yml'))).toEqual([
+      { targets: [first], labels: { instance: 'bff-1' } },
+      { targets: [second], labels: { instance: 'bff-2' } },
+    ])
+    expect(written('prometheus/targets/nginx.yml')).not.toContain('domestic')
+  })
+
   it('watches nothing that there is none of', () => {
     const none = {
       OVERSEAS_BACKUP: '',
@@ -231,6 +243,8 @@ describe('up.sh', () => {
     [{ WECOM_WEBHOOK_URL: '' }, 'nobody would hear of an alert: set DINGTALK_WEBHOOK_URL'],
     [{ METRICS_CLIENT_KEY: '/nowhere.key' }, 'METRICS_CLIENT_KEY is /nowhere.key, which cannot be read'],
     [{ REDIS_PASSWORD: '' }, 'there is no password of Redis: set REDIS_PASSWORD in .env'],
+    [{ BFF_ADDRESS: '-' }, 'the BFFs would be unwatched: set BFF_METRICS'],
+    [{ BFF_METRICS: '10.0.0.1:9090 ]' }, 'BFF_METRICS is "10.0.0.1:9090 ]"'],
     [{ OVERSEAS_PRIMARY: '' }, 'OVERSEAS_PRIMARY is "" in .env: give a name or an address'],
     [{ OVERSEAS_PRIMARY: 'https://llm-proxy.example.com/' }, 'OVERSEAS_PRIMARY is "https://llm-proxy.example.com/"'],
   ])('refuses %o', (env, text) => {
