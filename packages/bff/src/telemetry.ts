@@ -3,9 +3,11 @@ import {
   closeCodeLabel,
   createRegistry,
   Gauge,
-  Histogram,
   LATENCY_BUCKETS,
+  memo,
   type Registry,
+  SummedCounter,
+  SummedHistogram,
 } from '@llm-ferry/kit'
 import type { CallFacts } from './context.ts'
 
@@ -31,43 +33,43 @@ export interface Telemetry {
 export function createTelemetry(): Telemetry {
   const registry = createRegistry()
   const registers = [registry]
-  const buckets = [...LATENCY_BUCKETS]
-  const requests = new Counter({
+  const buckets = LATENCY_BUCKETS
+  const requests = new SummedCounter({
     name: 'http_requests_total',
     help: 'Requests answered, by vendor (none: not a vendor call), method and status.',
-    labelNames: ['vendor', 'method', 'status'] as const,
+    labelNames: ['vendor', 'method', 'status'],
     registers,
   })
-  const failures = new Counter({
+  const failures = new SummedCounter({
     name: 'ferry_errors_total',
     help: 'Requests that ended with an error code, those that broke in mid-stream included.',
-    labelNames: ['vendor', 'code'] as const,
+    labelNames: ['vendor', 'code'],
     registers,
   })
-  const duration = new Histogram({
+  const duration = new SummedHistogram({
     name: 'ferry_request_duration_seconds',
     help: 'Time from a request’s arrival to the end of its answer.',
-    labelNames: ['vendor', 'stream'] as const,
+    labelNames: ['vendor', 'stream'],
     buckets,
     registers,
   })
-  const firstByte = new Histogram({
+  const firstByte = new SummedHistogram({
     name: 'ferry_first_byte_seconds',
     help: 'Time from a request’s arrival to the first content of its answer.',
-    labelNames: ['vendor', 'stream'] as const,
+    labelNames: ['vendor', 'stream'],
     buckets,
     registers,
   })
-  const tokens = new Counter({
+  const tokens = new SummedCounter({
     name: 'ferry_tokens_total',
     help: 'Tokens that vendors counted.',
-    labelNames: ['vendor', 'kind'] as const,
+    labelNames: ['vendor', 'kind'],
     registers,
   })
-  const attempts = new Counter({
+  const attempts = new SummedCounter({
     name: 'ferry_attempts_total',
     help: 'Attempts made at vendors; more than there are calls when some were repeated.',
-    labelNames: ['vendor'] as const,
+    labelNames: ['vendor'],
     registers,
   })
   const streams = new Gauge({ name: 'ferry_open_streams', help: 'Streams open to callers.', registers })
@@ -106,19 +108,27 @@ export function createTelemetry(): Telemetry {
     labelNames: ['result'] as const,
     registers,
   })
+  const perVendor = memo((vendor) => ({
+    requests: memo((method) => memo((status: number) => requests.labels(vendor, method, String(status)))),
+    failures: memo((code) => failures.labels(vendor, code)),
+    duration: memo((stream) => duration.labels(vendor, stream)),
+    firstByte: memo((stream) => firstByte.labels(vendor, stream)),
+    tokens: memo((kind) => tokens.labels(vendor, kind)),
+  }))
+  const attemptsAt = memo((vendor) => attempts.labels(vendor))
   return {
     registry,
     answered(facts, { method, status, seconds }) {
-      const vendor = facts.vendor ?? 'none'
+      const meters = perVendor(facts.vendor ?? 'none')
       const stream = String(facts.stream ?? false)
-      requests.inc({ vendor, method, status })
-      if (facts.error !== undefined) failures.inc({ vendor, code: facts.error })
+      meters.requests(method)(status).value++
+      if (facts.error !== undefined) meters.failures(facts.error).value++
       if (facts.vendor === undefined) return
-      duration.observe({ vendor, stream }, seconds)
-      if (facts.firstByteSeconds !== undefined) firstByte.observe({ vendor, stream }, facts.firstByteSeconds)
-      if (facts.promptTokens !== undefined) tokens.inc({ vendor, kind: 'prompt' }, facts.promptTokens)
-      if (facts.completionTokens !== undefined) tokens.inc({ vendor, kind: 'completion' }, facts.completionTokens)
-      if (facts.attempts !== undefined) attempts.inc({ vendor }, facts.attempts)
+      meters.duration(stream).observe(seconds)
+      if (facts.firstByteSeconds !== undefined) meters.firstByte(stream).observe(facts.firstByteSeconds)
+      if (facts.promptTokens !== undefined) meters.tokens('prompt').value += facts.promptTokens
+      if (facts.completionTokens !== undefined) meters.tokens('completion').value += facts.completionTokens
+      if (facts.attempts !== undefined) attemptsAt(facts.vendor).value += facts.attempts
     },
     streamOpened() {
       streams.inc()

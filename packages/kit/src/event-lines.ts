@@ -1,7 +1,7 @@
 import { type Logger, symbols } from 'pino'
 
 /** Fields of a line, in the order in which they are written; undefined ones are left out. */
-export type LineFields = Readonly<Record<string, string | number | undefined>>
+export type LineFields = Readonly<Record<string, string | number | boolean | undefined>>
 
 interface Internals {
   readonly [symbols.streamSym]: { write(line: string): void }

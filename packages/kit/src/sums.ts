@@ -116,3 +116,15 @@ export class SummedHistogram<Label extends string> {
 function labelled<Label extends string>(names: readonly Label[], values: readonly string[]): Labels<Label> {
   return Object.fromEntries(names.map((name, at) => [name, values[at] ?? ''])) as Labels<Label>
 }
+
+/** Remembers what `make` made for each name. Only for names of a small, fixed set. */
+export function memo<T, Name = string>(make: (name: Name) => T): (name: Name) => T {
+  const made = new Map<Name, T>()
+  return (name) => {
+    const known = made.get(name)
+    if (known !== undefined) return known
+    const fresh = make(name)
+    made.set(name, fresh)
+    return fresh
+  }
+}

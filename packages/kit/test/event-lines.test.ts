@@ -8,6 +8,7 @@ const FIELDS: LineFields = {
   status: 200,
   seconds: 0.25,
   empty: '',
+  stream: true,
 }
 
 function written(level: LogLevel, write: (log: ReturnType<typeof createLogger>) => void): string[] {

@@ -1,4 +1,4 @@
-import { Gauge, LATENCY_BUCKETS, type Registry, SummedCounter, SummedHistogram } from '@llm-ferry/kit'
+import { Gauge, LATENCY_BUCKETS, memo, type Registry, SummedCounter, SummedHistogram } from '@llm-ferry/kit'
 import type { BodyBudget } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import type { InFlight } from './in-flight.ts'
@@ -121,16 +121,4 @@ function gauges(
       }
     },
   })
-}
-
-/** Remembers what `make` made for each name. Only for names of a small, fixed set. */
-function memo<T, Name = string>(make: (name: Name) => T): (name: Name) => T {
-  const made = new Map<Name, T>()
-  return (name) => {
-    const known = made.get(name)
-    if (known !== undefined) return known
-    const fresh = make(name)
-    made.set(name, fresh)
-    return fresh
-  }
 }

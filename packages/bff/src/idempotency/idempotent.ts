@@ -28,9 +28,7 @@ export function createIdempotency(calls: Calls, maxBodyBytes: number): Idempoten
     on(route, handler, bodyOf = errorBody) {
       if (!routes.includes(route)) routes.push(route)
       const make = errors(bodyOf)
-      return async function idempotent(context, next) {
-        const key = checkIdempotencyKey(context.req.headers['idempotency-key']?.toString())
-        if (key === undefined || context.method !== 'POST') return handler(context, next)
+      async function keyed(context: Context, next: () => Promise<void>, key: string): Promise<void> {
         const body = await holdBody(context, maxBodyBytes)
         const { caller, requestId } = context.state
         const asked = { url: context.req.url ?? '', body, contentType: context.get('content-type') }
@@ -41,6 +39,10 @@ export function createIdempotency(calls: Calls, maxBodyBytes: number): Idempoten
         const { call } = entered
         if (entered.kind === 'start') void run(calls, call, context, (inner) => make(inner, () => handler(inner, next)))
         await attach(calls, call, context, entered.kind === 'start')
+      }
+      return function idempotent(context, next) {
+        const key = checkIdempotencyKey(context.req.headers['idempotency-key']?.toString())
+        return key === undefined || context.method !== 'POST' ? handler(context, next) : keyed(context, next, key)
       }
     },
   }

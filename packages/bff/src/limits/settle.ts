@@ -21,9 +21,9 @@ export const LUA_ADD_TO_SUM: string = `local function addToSum(key, group, measu
       end
     end`
 
-/** What a settlement adds to the day's sums, and what it takes out of them when it corrects an abandoned call. */
+/** What a settlement adds to the day's sums, and, where it corrects an abandoned call, what it takes out of them. */
 export interface SumChange {
-  readonly before: UsageSums
+  readonly before?: UsageSums
   readonly after: UsageSums
 }
 
@@ -80,7 +80,7 @@ export const SETTLE: Procedure = {
         end
       end
       add(change.after, 1)
-      if corrects then add(change.before, -1) end
+      if corrects and change.before then add(change.before, -1) end
       if redis.call('PTTL', KEYS[8]) == -1 then redis.call('PEXPIRE', KEYS[8], ${USAGE_TTL_MS}) end
     end
     return {'settled'}`,
@@ -109,7 +109,7 @@ function settle(state: MemoryState, keys: readonly string[], args: readonly stri
   if (text === undefined) return ['settled']
   const { before, after } = JSON.parse(text) as SumChange
   addToSums(state, keys[7] ?? '', after, 1, nowMs)
-  if (known === ABANDONED) addToSums(state, keys[7] ?? '', before, -1, nowMs)
+  if (known === ABANDONED && before) addToSums(state, keys[7] ?? '', before, -1, nowMs)
   return ['settled']
 }
 

@@ -12,6 +12,8 @@ export interface Settlement {
   readonly args: readonly string[]
   /** The ledger’s line in place of the one in `args`, when the call was taken for abandoned. */
   readonly correction: string
+  /** What it changes in the day’s sums then, in place of the last of `args`; absent: the same. */
+  readonly correctedSums?: string
 }
 
 /** How long a shared store remembers that a call was settled, in ms: until then a settlement may be replayed. */
@@ -36,13 +38,16 @@ export function settlementOf(
   for (const { window, field, unit } of moved) {
     args.push(String(window + 1), field, String(reserved[unit]), String(used[unit]))
   }
-  args.push(JSON.stringify({ before: ifAbandoned.sums, after: entry.sums } satisfies SumChange))
+  args.push(JSON.stringify({ after: entry.sums } satisfies SumChange))
   return {
     keys,
     args,
-    // Written when it is asked for: by a call that was taken for abandoned, and by the spool.
+    // Both are written when they are asked for: by a call that was taken for abandoned, and by the spool.
     get correction() {
       return JSON.stringify(correction(record, ifAbandoned.record))
+    },
+    get correctedSums() {
+      return JSON.stringify({ before: ifAbandoned.sums, after: entry.sums } satisfies SumChange)
     },
   }
 }
@@ -82,5 +87,7 @@ export async function settle(store: Store, settlement: Settlement): Promise<void
   const { keys, args } = settlement
   const [word] = await store.run(SETTLE, keys, args)
   if (word !== 'abandoned') return
-  await store.run(SETTLE, keys, [...args.slice(0, 5), '1', settlement.correction, ...args.slice(7)])
+  const { correction: record, correctedSums } = settlement
+  const charges = correctedSums === undefined ? args.slice(7) : [...args.slice(7, -1), correctedSums]
+  await store.run(SETTLE, keys, [...args.slice(0, 5), '1', record, ...charges])
 }

@@ -107,8 +107,8 @@ export class Spool {
 /** A line that a dying process wrote half is no settlement. */
 function parseLine(line: string): Settlement[] {
   try {
-    const { keys, args, correction } = JSON.parse(line) as Settlement
-    return Array.isArray(keys) && Array.isArray(args) ? [{ keys, args, correction }] : []
+    const settlement = JSON.parse(line) as Settlement
+    return Array.isArray(settlement.keys) && Array.isArray(settlement.args) ? [settlement] : []
   } catch {
     return []
   }

@@ -72,7 +72,7 @@ const amounts = fc.uniqueArray(
   { selector: ([name]) => name },
 )
 const sums = fc.record({ groups, amounts })
-const change = fc.option(fc.record({ before: sums, after: sums }))
+const change = fc.option(fc.record({ before: sums, after: sums }, { requiredKeys: ['after'] }))
 const settle = fc
   .tuple(id, fc.constantFrom([FAR, FAR, FAR], ['5', '5', FAR]), bit, rulesOf(amount), change)
   .map(([call, ends, corrects, charges, change]): Step => {
