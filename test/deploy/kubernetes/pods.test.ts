@@ -10,7 +10,8 @@ import { type Chat, chat, type Door, load } from '../chats.ts'
 import { type StreamingVendor, startVendor } from '../vendor.ts'
 import { type Bridge, portTo, socketTo } from './bridge.ts'
 import { copyOfDeploy, type DeployCopy, kubernetesTools, type Manifest, manifest, manifestsOf } from './manifests.ts'
-import { type Pod, portOf, startPod } from './pod.ts'
+import { type Pod, startPod } from './pod.ts'
+import { routeTo } from './services.ts'
 import { writeProjected } from './volumes.ts'
 
 // What the overlays `overseas` and `domestic` render, as it would run on nodes: each Pod in a network of its own, its
@@ -44,19 +45,9 @@ describe('the Pods of overseas and domestic', () => {
     const claims = volumeClaimTemplates.map(({ metadata }: Manifest) => metadata.name)
     pods.set(name, await startPod({ name, spec: template.spec, objects: overseas, folder, routes, claims }))
   }
-  /** Where a Service leads. */
-  const behind = (service: string, port: number): string => {
-    const { selector, ports } = manifest(overseas, 'Service', service).spec
-    const { spec } = manifest(overseas, 'StatefulSet', 'relay').spec.template
-    const { targetPort } = ports.find((one: { port: number }) => one.port === port)
-    const container = [...spec.initContainers, ...spec.containers].find(({ ports: its = [] }) =>
-      its.some(({ name }: { name: string }) => name === targetPort),
-    )
-    return join(folder, selector['statefulset.kubernetes.io/pod-name'], `${portOf(container, targetPort)}.sock`)
-  }
   const startBffPod = async (): Promise<void> => {
     const routes = [
-      ...HOSTS.map((name) => ({ host: `${name}.example.com`, port: 443, socket: behind(name, 443) })),
+      ...HOSTS.map((name) => routeTo(overseas, name, folder, `${name}.example.com`)),
       { host: 'redis.example.cn', port: 6379, socket: join(folder, 'redis.sock') },
     ]
     const { spec } = manifest(domestic, 'Deployment', 'bff').spec.template
