@@ -7,12 +7,24 @@ cd "$(dirname "$0")"
 # shellcheck source=../lib/stack.sh
 . ../lib/stack.sh
 
+# What the BFFs show the relays (mTLS): two files that .env names, seen from this folder.
+write_client_certificate() {
+  local name suffix file
+  for name in CERT KEY; do
+    suffix=$([[ $name == CERT ]] && echo crt || echo key)
+    file=$(env_value "RELAY_CLIENT_${name}_FILE")
+    [[ -z $file || -r $file ]] || fail ".env has RELAY_CLIENT_${name}_FILE=$file, which cannot be read from $PWD: correct the path or its permissions"
+    if [[ -n $file ]]; then write_secret bff "relay_client.$suffix" "$(<"$file")"; fi
+  done
+}
+
 write_secrets() {
   local password url cache_url
   write_given bff BFF_KEYS BFF_ADMIN_TOKEN SESSION_SECRET REDIS_URL REDIS_CACHE_URL
   write_secret bff bff_keys "$(made_secret bff bff_keys BFF_KEYS app:)"
   write_secret bff bff_admin_token "$(made_secret bff bff_admin_token BFF_ADMIN_TOKEN)"
   write_secret bff session_secret "$(made_secret bff session_secret SESSION_SECRET)"
+  write_client_certificate
   password=$(made_secret redis password REDIS_PASSWORD)
   [[ $password =~ ^[A-Za-z0-9._~-]+$ ]] || fail 'REDIS_PASSWORD may have letters, digits and . _ ~ - only: it is part of a URL'
   write_secret redis password "$password"

@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import { Agent, fetch as fetchWith } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Certificates, createCertificates } from '../testkit/certs.ts'
+import { type ClientAuthority, createClientAuthority } from '../testkit/client-certs.ts'
 import { chatBytes, DIALECTS, json, sseHead } from '../testkit/dialects.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
@@ -21,14 +22,14 @@ const { openai } = DIALECTS
 
 describe('deploy/images/front', () => {
   let server: Certificates
-  let callers: Certificates
+  let callers: ClientAuthority
   let vendor: ScriptedVendor
   let relays: [Service, Service]
   const opened: Front[] = []
 
   beforeAll(async () => {
     server = createCertificates()
-    callers = createCertificates()
+    callers = createClientAuthority()
     vendor = await ScriptedVendor.start()
     const env = relayEnv(vendor.origin, { TRUSTED_PROXIES: '127.0.0.1/32' })
     relays = [await startRelay(env), await startRelay(env)]
@@ -63,12 +64,15 @@ describe('deploy/images/front', () => {
     front: Front,
     path: string,
     connect: Readonly<{ cert?: string; key?: string; rejectUnauthorized?: boolean }> = {},
-  ): Promise<{ status: number; text: string }> => {
-    const dispatcher = new Agent({ connect: { ca: server.ca, ...connect } })
+  ): Promise<{ status: number; text: string; error: string | null; reached: string | null }> => {
+    const { cert, key, rejectUnauthorized = true } = connect
+    const shown = cert === undefined ? {} : { cert, key }
+    const dispatcher = new Agent({ connect: { ca: server.ca, rejectUnauthorized, ...shown } })
     const answer = await fetchWith(`https://localhost:${front.httpsPort}${path}`, { dispatcher })
     const text = await answer.text()
     await dispatcher.close()
-    return { status: answer.status, text }
+    const [error, reached] = [answer.headers.get('x-ferry-error'), answer.headers.get('x-ferry-reached')]
+    return { status: answer.status, text, error, reached }
   }
   const served = (): readonly number[] =>
     relays.map(({ lines }) => lines.filter((line) => line.includes('/chat/completions')).length)
@@ -137,32 +141,55 @@ describe('deploy/images/front', () => {
     expect(answer.body.toString()).toBe(openai.answer)
   })
 
-  it('shows metrics to callers with a certificate, and to nobody else', async () => {
+  it('shows metrics to monitoring certificates, and to nobody else', async () => {
     const nobody = `127.0.0.1:${await freePort()}`
     const front = await open({ FERRY_CLIENT_CA: callers.caFile, FERRY_NODE_METRICS: nobody })
-    const known = { cert: callers.cert, key: callers.key }
+    const monitoring = callers.issue('monitoring', 'prometheus')
+    const expired = callers.expired(monitoring)
     for (const path of ['/metrics/relay-1', '/metrics/relay-2', '/metrics/nginx']) {
       expect((await get(front, path)).status).toBe(404)
-      // One that another authority signed.
-      expect((await get(front, path, { cert: server.cert, key: server.key })).status).toBe(400)
-      expect((await get(front, path, known)).status).toBe(200)
+      // Of a BFF, and of one that has put the role into its name.
+      for (const name of ['bff-1', 'OU.monitoring']) {
+        expect((await get(front, path, callers.issue('bff', name))).status).toBe(404)
+      }
+      for (const bad of [{ cert: server.cert, key: server.key }, expired]) {
+        const refused = await get(front, path, bad)
+        expect(refused).toMatchObject({ status: 403, error: 'client_certificate_refused' })
+        expect(refused.text).toContain('FAILED:')
+      }
+      expect((await get(front, path, monitoring)).status).toBe(200)
     }
     // Without a certificate it is not even asked for; with one, and no exporter there, the error is nginx's own.
     expect((await get(front, '/metrics/node')).status).toBe(404)
-    expect((await get(front, '/metrics/node', known)).status).toBe(502)
-    expect((await get(front, '/metrics/relay-1', known)).text).toContain('process_cpu_user_seconds_total')
-    expect((await get(front, '/metrics', known)).status).toBe(404)
+    expect((await get(front, '/metrics/node', callers.issue('bff', 'bff-1'))).status).toBe(404)
+    expect((await get(front, '/metrics/node', monitoring)).status).toBe(502)
+    expect((await get(front, '/metrics/relay-1', monitoring)).text).toContain('process_cpu_user_seconds_total')
+    expect((await get(front, '/metrics', monitoring)).status).toBe(404)
     expect((await get(front, '/ready')).status).toBe(200)
+    // Calls need none here.
+    expect((await get(front, '/proxy/openai/v1/models')).status).toBe(401)
   })
 
-  it('takes callers with a certificate only, where it is told to', async () => {
+  it('takes callers with a certificate for calls only, where it is told to', async () => {
     const front = await open({ FERRY_CLIENT_CA: callers.caFile, FERRY_CLIENT_CERT: 'all' })
-    const refused = await get(front, '/proxy/openai/v1/models')
-    expect(refused.status).toBe(403)
-    expect(JSON.parse(refused.text)).toMatchObject({ error: { code: 'permission_denied' } })
+    const monitoring = callers.issue('monitoring', 'prometheus')
+    for (const shown of [{}, monitoring]) {
+      const refused = await get(front, '/proxy/openai/v1/models', shown)
+      expect(refused).toMatchObject({ status: 403, error: 'client_certificate_refused', reached: 'no' })
+      expect(JSON.parse(refused.text)).toMatchObject({ error: { code: 'client_certificate_refused' } })
+    }
     expect((await get(front, '/health')).status).toBe(200)
-    const known = { cert: callers.cert, key: callers.key }
-    expect((await get(front, '/proxy/openai/v1/models', known)).status).toBe(401)
+    expect((await get(front, '/metrics/relay-1', monitoring)).status).toBe(200)
+    const bff = callers.issue('bff', 'bff-1')
+    expect((await get(front, '/metrics/relay-1', bff)).status).toBe(404)
+    expect((await get(front, '/proxy/openai/v1/models', bff)).status).toBe(401)
+  })
+
+  it('knows monitoring certificates of another authority by the subject it is told', async () => {
+    const env = { FERRY_CLIENT_CA: callers.caFile, FERRY_METRICS_SUBJECT: 'CN=prom-[0-9]+' }
+    const front = await open(env)
+    expect((await get(front, '/metrics/nginx', callers.issue('bff', 'prom-7'))).status).toBe(200)
+    expect((await get(front, '/metrics/nginx', callers.issue('monitoring', 'other'))).status).toBe(404)
   })
 
   it('is ready while one relay is, and as soon as it is, however often that was asked before', async () => {

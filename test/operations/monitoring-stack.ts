@@ -71,8 +71,8 @@ async function launch(ferry: WatchedFerry, folder: string): Promise<MonitoringSt
   cpSync(join(MONITORING, '..'), join(folder, 'deploy'), { recursive: true })
   const env = {
     OVERSEAS_PRIMARY: `localhost:${ferry.overseas.httpsPort}`,
-    METRICS_CLIENT_CERT: ferry.callers.certFile,
-    METRICS_CLIENT_KEY: ferry.callers.keyFile,
+    METRICS_CLIENT_CERT: ferry.monitor.certFile,
+    METRICS_CLIENT_KEY: ferry.monitor.keyFile,
     DINGTALK_WEBHOOK_URL: robots.dingtalk.url,
     DINGTALK_SECRET: 'robot-secret-0123456789',
     FEISHU_WEBHOOK_URL: robots.feishu.url,

@@ -6,6 +6,7 @@ import { listen } from '@llm-ferry/kit'
 import { createFerry, type Ferry } from '@llm-ferry/sdk'
 import { type Front, overseasEnv, startFront } from '../deploy/front.ts'
 import { type Certificates, createCertificates } from '../testkit/certs.ts'
+import { type ClientPair, createClientAuthority } from '../testkit/client-certs.ts'
 import { freePort } from '../testkit/ports.ts'
 import { type RedisServer, startRedis } from '../testkit/redis.ts'
 import { startSandbox } from '../testkit/sandbox.ts'
@@ -23,8 +24,8 @@ export interface WatchedFerry {
   readonly redis: RedisServer
   /** Of nginx overseas. */
   readonly server: Certificates
-  /** Of those who may see metrics. */
-  readonly callers: Certificates
+  /** What Prometheus shows nginx overseas. */
+  readonly monitor: ClientPair
   /** Port that the node exporter overseas must listen on; it is held until then. */
   takeNodePort(): Promise<number>
   /** What a relay with workers and a BFF show at /metrics. */
@@ -45,7 +46,7 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
     return part
   }
   const folder = mkdtempSync(join(tmpdir(), 'ferry-watched-'))
-  const [server, callers] = [createCertificates(), createCertificates()]
+  const [server, callers] = [createCertificates(), createClientAuthority()]
   stops.push(() => {
     server.remove()
     callers.remove()
@@ -70,16 +71,20 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
     await startFront('overseas', {
       ...overseasEnv(server, [one, two]),
       FERRY_CLIENT_CA: callers.caFile,
+      FERRY_CLIENT_CERT: 'all',
       FERRY_NODE_METRICS: `127.0.0.1:${nodePort}`,
     }),
   )
 
   const bffs: Service[] = []
+  const { certFile, keyFile } = callers.issue('bff', 'bff')
   for (const name of ['one', 'two']) {
     const bff = await startBff({
       BFF_KEYS: `app:${BFF_KEY}`,
       RELAY_URLS: `https://localhost:${overseas.httpsPort}`,
       RELAY_TOKEN,
+      RELAY_CLIENT_CERT_FILE: certFile,
+      RELAY_CLIENT_KEY_FILE: keyFile,
       REDIS_URL: `redis://:${REDIS_PASSWORD}@127.0.0.1:${redis.port}/0`,
       NODE_EXTRA_CA_CERTS: server.caFile,
       TRUSTED_PROXIES: '127.0.0.1/32',
@@ -106,7 +111,7 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
     domestic,
     redis,
     server,
-    callers,
+    monitor: callers.issue('monitoring', 'prometheus'),
     takeNodePort: async () => {
       if (placeholder.listening) await new Promise((resolve) => placeholder.close(resolve))
       return nodePort

@@ -37,6 +37,8 @@ export interface Bff extends Shutdown {
   readonly adminPort: number | undefined
   readonly metricsPort: number | undefined
   readonly log: Logger
+  /** Takes over the certificate for the relays from a configuration read anew; all else needs a restart. */
+  reload(config: BffConfig): void
 }
 
 /** Longer than nginx keeps its connections to us (60 s), so that it is never the one to meet a closed one. */
@@ -117,6 +119,10 @@ export async function startBff(
     adminPort,
     metricsPort: metrics?.port,
     log,
+    reload({ clientCertificate }) {
+      if (clientCertificate !== undefined) transport.useClientCertificate(clientCertificate)
+      log.info('configuration_reloaded')
+    },
     async stop() {
       stopping = true
       const forced = setTimeout(() => {

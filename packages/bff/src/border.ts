@@ -1,8 +1,14 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { DIALECTS, type KeyPlacement, type LinkCompression, type Registry } from '@llm-ferry/kit'
-import { FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
-import { createLink, type ExchangeRef, type LinkAnswer, type LinkRequest } from '@llm-ferry/sdk/link'
+import { type ErrorCode, FerryError, HEADERS, isErrorCode } from '@llm-ferry/sdk'
+import {
+  type ClientCertificate,
+  createLink,
+  type ExchangeRef,
+  type LinkAnswer,
+  type LinkRequest,
+} from '@llm-ferry/sdk/link'
 import { retryAfterMs } from '@llm-ferry/sdk/schema'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
@@ -38,13 +44,16 @@ export interface BorderOptions {
   readonly relays: readonly (readonly URL[])[]
   readonly relayToken: string
   readonly compression: LinkCompression | undefined
+  /** What is shown to relays that ask for a certificate, as it is at the moment. */
+  readonly clientCertificate: (() => ClientCertificate) | undefined
   /** Where the link's metrics go. */
   readonly registry: Registry
 }
 
 /** The border link to the relays. */
-export function createBorder({ relays, relayToken, compression, registry }: BorderOptions): Border {
-  const link = createLink({ relays, compression })
+export function createBorder(options: BorderOptions): Border {
+  const { relays, relayToken, compression, clientCertificate, registry } = options
+  const link = createLink({ relays, compression, clientCertificate })
   createLinkMetrics(registry, () => link.stats())
   link.keepWarm()
   const scopeOf = callerScopes(relayToken)
@@ -117,12 +126,22 @@ export async function relayed(answer: Omit<Exchange, 'relay'>, relay: string | u
   const message =
     relay === undefined ? `No relay answered (${code})` : `The relay ${relay} answered ${answer.status} (${code})`
   const known = isErrorCode(code) ? code : 'upstream_invalid'
-  // Our token at the relay is the operator's, not the caller's: 401 would blame the wrong side.
+  // Our token and our certificate are the operator's, not the caller's: 401 and 403 would blame the wrong side.
+  const fault = OURS[known]
   const error =
-    known === 'authentication_failed'
-      ? new FerryError('upstream_unreachable', `${message}: RELAY_TOKEN is not among its tokens`, { retryable: false })
-      : new FerryError(known, message, options)
+    fault === undefined
+      ? new FerryError(known, message, options)
+      : new FerryError('upstream_unreachable', `${message}: ${fault.says}`, { retryable: fault.isRetryable })
   throw new AttemptFailure(error, answer.headers[HEADERS.reached] === 'no' ? 'unreached' : 'unknown')
+}
+
+/** What a relay refuses about us. Another one may have another authority for certificates. */
+const OURS: Partial<Record<ErrorCode, { readonly says: string; readonly isRetryable: boolean }>> = {
+  authentication_failed: { says: 'RELAY_TOKEN is not among its tokens', isRetryable: false },
+  client_certificate_refused: {
+    says: 'it wants a client certificate that it trusts; see RELAY_CLIENT_CERT_FILE, and what `ferry doctor` finds',
+    isRetryable: true,
+  },
 }
 
 async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {

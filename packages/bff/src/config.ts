@@ -22,6 +22,7 @@ import {
   parseOrigin,
   port,
   secret,
+  type TlsPair,
   text,
   type ValuesOf,
   type Variable,
@@ -31,6 +32,7 @@ import { type FileConfig, parseFileConfig } from './config-file.ts'
 import { parseTimeZone } from './limits/calendar.ts'
 import { OUTAGE_POLICIES, type OutagePolicy } from './limits/limits.ts'
 import type { LimitPolicy } from './limits/policy.ts'
+import { readClientCertificate } from './relay-certificate.ts'
 import { parseRedisAddress, type RedisAddress, redisAddressShown } from './store/redis-address.ts'
 
 const cidr = (value: string): string => {
@@ -89,6 +91,10 @@ const variables = {
     doc: 'Relays in order of preference; addresses of one host with | between them: https://a.example|https://a.example:8443. Needed unless every vendor is called directly.',
   }),
   RELAY_TOKEN: secret({ doc: 'Token that the relays know this BFF by.' }),
+  RELAY_CLIENT_CERT_FILE: text({
+    doc: 'PEM file of the certificate that this BFF shows its relays, with those that lead to its authority; needed where they, or the nginx in front, take callers with a certificate only. A renewed one is taken without a restart.',
+  }),
+  RELAY_CLIENT_KEY_FILE: text({ doc: 'PEM file of the key that belongs to RELAY_CLIENT_CERT_FILE.' }),
   LINK_COMPRESSION: linkCompression,
   FERRY_CONFIG: text({ doc: 'Path of the YAML file with vendors, models and aliases (docs/configuration.md).' }),
   MAX_BODY_BYTES: bytes({ default: 10_485_760, doc: 'Largest request body.' }),
@@ -198,6 +204,8 @@ export interface BffConfig {
   readonly relayUrls: readonly (readonly URL[])[]
   readonly relayToken: string | undefined
   readonly linkCompression: LinkCompression
+  /** What the relays are shown. */
+  readonly clientCertificate: TlsPair | undefined
   readonly maxBodyBytes: number
   readonly maxUploadBytes: number
   readonly requestTimeoutMs: number
@@ -223,6 +231,8 @@ export interface BffConfig {
   readonly spoolDir: string
   readonly ledgerFile: string | undefined
   readonly file: FileConfig
+  /** Files that are read again when they change: those of the certificate. */
+  readonly files: readonly string[]
 }
 
 /**
@@ -269,12 +279,13 @@ export function inspectConfig(env: NodeJS.ProcessEnv): Inspected {
   const checked = checkVariables(variables, env)
   const { values } = checked
   const { file, faults: fileFaults } = checkFile(values.FERRY_CONFIG, env)
-  const faults = [...checked.faults.values(), ...fileFaults, ...crossFaults(checked, file)]
+  const { certificate, faults: certificateFaults } = checkCertificate(values)
+  const faults = [...checked.faults.values(), ...fileFaults, ...certificateFaults, ...crossFaults(checked, file)]
   const isUsable = faults.length === 0 && file !== undefined
-  return { faults, values, file, config: isUsable ? configOf(values as Values, file) : undefined }
+  return { faults, values, file, config: isUsable ? configOf(values as Values, file, certificate) : undefined }
 }
 
-function configOf(values: Values, file: FileConfig): BffConfig {
+function configOf(values: Values, file: FileConfig, clientCertificate: TlsPair | undefined): BffConfig {
   return {
     port: values.PORT,
     host: values.HOST,
@@ -290,6 +301,7 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     relayUrls: values.RELAY_URLS ?? [],
     relayToken: values.RELAY_TOKEN,
     linkCompression: values.LINK_COMPRESSION,
+    clientCertificate,
     maxBodyBytes: values.MAX_BODY_BYTES,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
@@ -313,6 +325,24 @@ function configOf(values: Values, file: FileConfig): BffConfig {
     spoolDir: values.SPOOL_DIR,
     ledgerFile: values.LEDGER_FILE,
     file,
+    files: [values.RELAY_CLIENT_CERT_FILE, values.RELAY_CLIENT_KEY_FILE].filter((name) => name !== undefined),
+  }
+}
+
+/** The certificate for the relays, or why it cannot be used. */
+function checkCertificate(values: Partial<Values>): { certificate: TlsPair | undefined; faults: readonly string[] } {
+  const { RELAY_CLIENT_CERT_FILE: cert, RELAY_CLIENT_KEY_FILE: key, RELAY_URLS: relays } = values
+  try {
+    const certificate = readClientCertificate(['RELAY_CLIENT_CERT_FILE', cert], ['RELAY_CLIENT_KEY_FILE', key])
+    const isOfUse = relays === undefined || relays.flat().some(({ protocol }) => protocol === 'https:')
+    if (certificate === undefined || isOfUse) return { certificate, faults: [] }
+    return {
+      certificate,
+      faults: ['RELAY_CLIENT_CERT_FILE is of no use: no address of RELAY_URLS begins with https://'],
+    }
+  } catch (error) {
+    if (error instanceof ConfigError) return { certificate: undefined, faults: error.faults }
+    throw error
   }
 }
 

@@ -57,6 +57,11 @@ const COUNTERS: typeof GAUGES = {
       [{ result: 'failed' }, connectionFailures],
     ],
   ],
+  link_certificate_refusals_total: [
+    'Requests that the relay’s door refused because of our client certificate, or for want of one.',
+    [],
+    ({ certificateRefusals }) => [[{}, certificateRefusals]],
+  ],
   link_differences_total: [
     'Requests sent as their difference from an earlier one, by whether the relay still had that.',
     ['result'],

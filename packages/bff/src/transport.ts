@@ -1,14 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { LinkCompression, Registry } from '@llm-ferry/kit'
+import type { LinkCompression, Registry, TlsPair } from '@llm-ferry/kit'
 import { FerryError, HEADERS } from '@llm-ferry/sdk'
-import { ConnectionPool, type ExchangeRef, type LinkRequest } from '@llm-ferry/sdk/link'
+import type { ExchangeRef, LinkRequest } from '@llm-ferry/sdk/link'
 import { buildConnector } from 'undici'
 import { createBorder, type HeldRequest, keyHeader, relayed } from './border.ts'
 import type { VendorConfig } from './config-file.ts'
 import type { Party } from './context.ts'
 import { AttemptFailure } from './dispatch/failure.ts'
 import type { KeyedCall } from './idempotency/keyed-call.ts'
+import { Pools } from './pools.ts'
+import { RelayCertificate } from './relay-certificate.ts'
 import { sendOnce } from './send-once.ts'
 
 /** One HTTP request to a vendor. The key and the origin are added by whoever sends it. */
@@ -48,6 +50,8 @@ export interface Transport {
    * @throws {AttemptFailure} when no relay is configured.
    */
   sessionAddresses(vendor: VendorConfig, path: string): readonly SessionAddress[]
+  /** What relays are shown on connections from now on; nothing without a certificate at the start. */
+  useClientCertificate(pair: TlsPair): void
   close(): Promise<void>
 }
 
@@ -66,6 +70,8 @@ export interface SessionAddress {
   readonly url: string
   /** The credential, and what the caller's headers add. */
   readonly headers: Readonly<Record<string, string | string[]>>
+  /** What is shown to whoever asks for a certificate. */
+  readonly clientCertificate: TlsPair | undefined
   /** Host of the relay; `undefined` for a vendor called directly. */
   readonly relay: string | undefined
 }
@@ -75,6 +81,8 @@ export interface TransportOptions {
   readonly relayUrls: readonly (readonly URL[])[]
   readonly relayToken: string | undefined
   readonly linkCompression?: LinkCompression
+  /** What relays are shown; vendors that are called directly are not. */
+  readonly clientCertificate?: TlsPair | undefined
   /** Longest that a relay waits for an answer's head, in ms: calls end here before. */
   readonly maxRequestTimeoutMs: number
   /** Longest wait for a TCP and TLS connection, in ms. */
@@ -83,38 +91,29 @@ export interface TransportOptions {
   readonly registry: Registry
 }
 
-/** Idle connections are given up before the other side does: the relay keeps them longer than a minute. */
-const KEEP_ALIVE_MS = 50_000
-
 export function createTransport({
   relayUrls,
   relayToken,
   linkCompression,
+  clientCertificate,
   maxRequestTimeoutMs,
   connectTimeoutMs = 10_000,
   registry,
 }: TransportOptions): Transport {
-  // Deadlines and idle limits are the caller's, per model and per call: undici's own are off.
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false })
-  const pools = new Map<string, ConnectionPool>()
-  function poolOf(origin: string): ConnectionPool {
-    const known = pools.get(origin)
-    if (known !== undefined) return known
-    const pool = new ConnectionPool(origin, {
-      connect,
-      allowH2: false,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    })
-    pools.set(origin, pool)
-    return pool
-  }
+  const direct = new Pools(buildConnector({ timeout: connectTimeoutMs, allowH2: false }))
+  const certificate = clientCertificate && new RelayCertificate(clientCertificate, registry)
+  const toRelays = certificate === undefined ? direct : new Pools(certificate.connector(connectTimeoutMs))
 
   const border =
     relayUrls.length === 0
       ? undefined
-      : createBorder({ relays: relayUrls, relayToken: relayToken ?? '', compression: linkCompression, registry })
+      : createBorder({
+          relays: relayUrls,
+          relayToken: relayToken ?? '',
+          compression: linkCompression,
+          clientCertificate: certificate && (() => certificate.current),
+          registry,
+        })
 
   async function sendToRelay(
     caller: Party,
@@ -130,10 +129,8 @@ export function createTransport({
     await call?.sending(caller, undefined)
     const [relay] = border.relayUrls()
     const path = `${pathOf(relay)}/proxy/${vendor.name}/${request.path}`
-    return relayed(
-      await sendOnce(poolOf(relay.origin), path, request, keyHeader(vendor, relayToken ?? ''), signal),
-      relay.host,
-    )
+    const credential = keyHeader(vendor, relayToken ?? '')
+    return relayed(await sendOnce(toRelays.of(relay.origin), path, request, credential, signal), relay.host)
   }
 
   async function sendDirectly(
@@ -146,7 +143,7 @@ export function createTransport({
   ): Promise<Exchange> {
     await call?.sending(caller, undefined)
     const path = `${pathOf(origin)}/${request.path}`
-    const answer = await sendOnce(poolOf(origin.origin), path, request, keyHeader(vendor, apiKey), signal)
+    const answer = await sendOnce(direct.of(origin.origin), path, request, keyHeader(vendor, apiKey), signal)
     return { ...answer, relay: undefined }
   }
 
@@ -167,15 +164,20 @@ export function createTransport({
       const versioned = withVersion(path, vendor.version)
       if (vendor.route.kind === 'direct') {
         const { origin, apiKey } = vendor.route
-        return [{ url: webSocketUrl(origin, versioned), headers: keyHeader(vendor, apiKey), relay: undefined }]
+        const headers = keyHeader(vendor, apiKey)
+        return [{ url: webSocketUrl(origin, versioned), headers, relay: undefined, clientCertificate: undefined }]
       }
       if (border === undefined) throw noRelay()
       const headers = keyHeader(vendor, relayToken ?? '')
       const below = `proxy/${vendor.name}/${versioned}`
-      return border.relayUrls().map((relay) => ({ url: webSocketUrl(relay, below), headers, relay: relay.host }))
+      const shown = certificate?.current
+      return border.relayUrls().map((relay) => {
+        return { url: webSocketUrl(relay, below), headers, relay: relay.host, clientCertificate: shown }
+      })
     },
+    useClientCertificate: (pair) => certificate?.use(pair),
     async close() {
-      await Promise.all([border?.close(), ...[...pools.values()].map((pool) => pool.destroy())])
+      await Promise.all([border?.close(), direct.destroy(), toRelays.destroy()])
     },
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { createClientAuthority } from '../../../test/testkit/client-certs.ts'
 import { eventually } from '../../../test/testkit/eventually.ts'
 import { afterBody } from '../../../test/testkit/scripted-vendor.ts'
 import { plainAnswer, startTestBff } from './support.ts'
@@ -7,10 +8,19 @@ import { plainAnswer, startTestBff } from './support.ts'
 const TOKEN = 'metrics-token-0123456789'
 
 it('every metric of ours is documented, and every documented one exists', async () => {
+  const authority = createClientAuthority()
+  const { certFile, keyFile } = authority.issue('bff', 'bff-1')
   const { chat, origin } = await startTestBff(
     afterBody(() => plainAnswer()),
-    { METRICS_TOKEN: TOKEN, RELAY_URLS: 'http://127.0.0.1:9', RELAY_TOKEN: 'relay-token-0123456789' },
+    {
+      METRICS_TOKEN: TOKEN,
+      RELAY_URLS: 'https://127.0.0.1:9',
+      RELAY_TOKEN: 'relay-token-0123456789',
+      RELAY_CLIENT_CERT_FILE: certFile,
+      RELAY_CLIENT_KEY_FILE: keyFile,
+    },
   )
+  authority.remove()
   await (await chat()).text()
   const page = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
   const served = [...page.matchAll(/^# TYPE ((?:ferry|http|link)_\S+)/gm)].map(([, name]) => name)

@@ -19,6 +19,8 @@ import {
   origin,
   parseCidr,
   port,
+  readTlsPair,
+  type TlsPair,
   text,
   type ValuesOf,
   type Variable,
@@ -27,7 +29,6 @@ import {
 } from '@llm-ferry/kit'
 import { type ConfigFile, readConfigFile } from './config-file.ts'
 import type { KeptBytes } from './link/replay-buffer.ts'
-import { readTls, type TlsPair } from './tls/files.ts'
 import type { TokenConfig } from './tokens.ts'
 import { otlpHeaders, share, type TracingSettings } from './tracing/index.ts'
 import { builtInVendors, type VendorConfig } from './vendors.ts'
@@ -301,9 +302,9 @@ export interface Inspected {
 /** Reads what {@link readRelayConfig} reads, and tells what is there also where it cannot be used. */
 export function inspectRelayConfig(env: NodeJS.ProcessEnv): Inspected {
   const checked = checkVariables(table, withLowerCaseProxies(env))
-  const { RELAY_CONFIG: path } = checked.values
+  const { RELAY_CONFIG: path, TLS_CERT_FILE: cert, TLS_KEY_FILE: key } = checked.values
   const file = attempt(() => (path === undefined ? undefined : readConfigFile(path, env)))
-  const tls = attempt(() => readTls(checked.values))
+  const tls = attempt(() => readTlsPair(['TLS_CERT_FILE', cert], ['TLS_KEY_FILE', key]))
   const faults = [...checked.faults.values(), ...file.faults, ...tls.faults]
   if (checked.faults.size > 0) return { faults, config: undefined, path }
   const config = configOf(checked.values as Values, file.value, tls.value, env)

@@ -1,7 +1,6 @@
-import { createLogger, createRegistry, type Logger, serveMetrics, stopOnSignal } from '@llm-ferry/kit'
+import { createLogger, createRegistry, type Logger, reloadOnChange, serveMetrics, stopOnSignal } from '@llm-ferry/kit'
 import { type RelayConfig, readRelayConfig } from './config.ts'
 import { createRelay, type Relay } from './relay.ts'
-import { reloadOnChange } from './reload.ts'
 import { startTracing } from './tracing/index.ts'
 import { Primary, serveAsWorker, workerIndex } from './workers/index.ts'
 

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { DIALECTS, isWebSocketUpgrade, type Registry } from '@llm-ferry/kit'
+import { DIALECTS, isWebSocketUpgrade, type Registry, type TlsPair } from '@llm-ferry/kit'
 import { ERRORS, type ErrorCode, HEADERS } from '@llm-ferry/sdk'
 import type { RelayConfig } from './config.ts'
 import { createHttp2 } from './http2/index.ts'
 import type { InFlight } from './in-flight.ts'
-import { createTlsServer, expiryGauge, type TlsPair } from './tls/index.ts'
+import { createTlsServer, expiryGauge } from './tls.ts'
 
 /** Request heads up to this size are read. */
 const MAX_HEAD_BYTES = 32_768

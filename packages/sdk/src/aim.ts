@@ -1,4 +1,5 @@
 import type { Ferry } from './client.ts'
+import type { ClientCertificateSource } from './client-certificate.ts'
 import { optionsOf } from './client-options.ts'
 import { durableFetch } from './durable-fetch.ts'
 import { userHeader } from './leave.ts'
@@ -17,6 +18,12 @@ export interface NativeTarget extends Pick<FerryOptions, 'baseURL' | 'apiKey' | 
    * called once. In Node alone, without a `fetch` of yours, and not for uploads. A BFF sees to it by itself.
    */
   readonly durable?: boolean | undefined
+  /**
+   * Shown to a relay that takes callers with a certificate only (mTLS). Default: none. A function is asked for every new
+   * connection, so that a renewed one needs no restart; clients with the same function share their connections. For
+   * `via: 'relay'` in Node, without a `fetch` of yours.
+   */
+  readonly clientCertificate?: ClientCertificateSource | undefined
   /** How long you wait for an answer's head, in ms, default 600 000: reasoning models take minutes. */
   readonly timeoutMs?: number | undefined
 }
@@ -50,7 +57,7 @@ export interface OfficialClient {
 /** Aims an official client. Throws a TypeError when the target needs a `fetch` of its own and the client takes none. */
 export function aim(client: OfficialClient, ferryOrTarget: Ferry | NativeTarget): Aim {
   const target = targetOf(ferryOrTarget)
-  const { via = 'bff', timeoutMs = DEFAULT_TIMEOUT_MS, durable: _, ...options } = target
+  const { via = 'bff', timeoutMs = DEFAULT_TIMEOUT_MS, durable: _, clientCertificate: __, ...options } = target
   const { root, apiKey } = clientSettings(options)
   return {
     baseURL: `${root}/proxy/${client.vendor}`,
@@ -79,7 +86,11 @@ function ownFetch(
   if (!takesFetch && (target.fetch || !isFixed)) {
     throw new TypeError('This client takes neither a fetch nor a key that changes; use `@llm-ferry/sdk/gemini`.')
   }
-  const send = target.fetch ?? (takesFetch && via === 'relay' && durable ? durableFetch(root) : undefined)
+  const isDurable = takesFetch && via === 'relay' && durable
+  if (target.clientCertificate && (target.fetch || !isDurable)) {
+    throw new TypeError('`clientCertificate` is for `via: "relay"`, with `durable`, and without a `fetch` of yours.')
+  }
+  const send = target.fetch ?? (isDurable ? durableFetch(root, target.clientCertificate) : undefined)
   if (!send && isFixed) return undefined
   return async (input, init = {}) => {
     const headers = new Headers(init.headers)

@@ -24,13 +24,14 @@ const COMMON = { perMessageDeflate: false, skipUTF8Validation: true } as const
  */
 export function openToVendor(
   target: ResolvedTarget,
-  { url, headers, relay }: SessionAddress,
+  { url, headers, relay, clientCertificate }: SessionAddress,
   protocols: readonly string[],
   signal: AbortSignal,
 ): Promise<WebSocket> {
   let isConnected = false
   const socket = new WebSocket(url, [...protocols], {
     ...COMMON,
+    ...clientCertificate,
     finishRequest: (request) => {
       const timer = setTimeout(() => request.destroy(new Error(`no connection in ${CONNECT_MS} ms`)), CONNECT_MS)
       request.once('close', () => clearTimeout(timer))

@@ -1,3 +1,4 @@
+export { certificateWarnings } from './certificate.ts'
 export type { Check, Checked, CheckedField, Warning } from './check.ts'
 export { secretFileWarnings, writeFault } from './files.ts'
 export { isLoopback, isPublic } from './network.ts'

@@ -1,10 +1,6 @@
 import { totalmem } from 'node:os'
-import { isLoopback, isPublic, type Warning, writeFault } from '@llm-ferry/kit'
+import { certificateWarnings, isLoopback, isPublic, type Warning, writeFault } from '@llm-ferry/kit'
 import type { RelayConfig } from '../config.ts'
-import { expiryOf } from '../tls/files.ts'
-
-/** A certificate that ends sooner should have been renewed. */
-const CERTIFICATE_DAYS = 14
 
 /** Folders that the relay must be able to write. */
 export function storageFaults({ link }: RelayConfig): readonly string[] {
@@ -14,7 +10,13 @@ export function storageFaults({ link }: RelayConfig): readonly string[] {
 
 /** What does what was hardly meant. */
 export function relayWarnings(config: RelayConfig): readonly Warning[] {
-  return [...doors(config), ...certificate(config), ...vendors(config), ...tokens(config), ...memory(config)]
+  return [
+    ...doors(config),
+    ...certificateWarnings('TLS_CERT_FILE', config.tls),
+    ...vendors(config),
+    ...tokens(config),
+    ...memory(config),
+  ]
 }
 
 function doors({ host, tls, trustedProxies, allowedIps }: RelayConfig): readonly Warning[] {
@@ -37,17 +39,6 @@ function doors({ host, tls, trustedProxies, allowedIps }: RelayConfig): readonly
       todo: 'set TRUSTED_PROXIES=127.0.0.1/32',
     })
   return found
-}
-
-function certificate({ tls }: RelayConfig): readonly Warning[] {
-  if (tls === undefined) return []
-  const days = (expiryOf(tls) * 1000 - Date.now()) / 86_400_000
-  if (days > CERTIFICATE_DAYS) return []
-  const text =
-    days < 0
-      ? 'the certificate of TLS_CERT_FILE has expired'
-      : `the certificate of TLS_CERT_FILE ends in ${days.toFixed(1)} days`
-  return [{ text, todo: 'renew it; the relay reads it again by itself' }]
 }
 
 function vendors({ vendors }: RelayConfig): readonly Warning[] {

@@ -1,7 +1,7 @@
 import { request } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import { createLogger, Registry } from '@llm-ferry/kit'
+import { createLogger, Registry, reloadOnChange } from '@llm-ferry/kit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Certificates, createCertificates } from '../../../../test/testkit/certs.ts'
 import { eventually } from '../../../../test/testkit/eventually.ts'
@@ -10,7 +10,6 @@ import { afterBody, chunk, head, lastChunk } from '../../../../test/testkit/scri
 import { RELAY_TOKEN, relayEnv } from '../../../../test/testkit/services.ts'
 import { readRelayConfig } from '../../src/config.ts'
 import { createRelay } from '../../src/relay.ts'
-import { reloadOnChange } from '../../src/reload.ts'
 import { tlsFiles, tlsRig } from './rig.ts'
 
 const AUTH = `authorization: Bearer ${RELAY_TOKEN}\r\nhost: localhost\r\n`

@@ -57,7 +57,7 @@ export class Address {
     this.#options = options
     const { url, settings, meter } = options
     this.url = url
-    this.#connector = countedConnector({ connectMs: settings.connectMs, ca: settings.ca, meter })
+    this.#connector = countedConnector({ ...settings, meter })
     this.#connections = this.#newPool()
   }
 

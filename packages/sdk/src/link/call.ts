@@ -59,7 +59,12 @@ const ROUNDS = 3
 const MAX_FAULTS = 3
 
 /** What a relay, or the proxy in front of it, says of a request that another relay may take. */
-const REFUSED_HERE: ReadonlySet<ErrorCode> = new Set(['draining', 'overloaded', 'upstream_unreachable'])
+const REFUSED_HERE: ReadonlySet<ErrorCode> = new Set([
+  'draining',
+  'overloaded',
+  'upstream_unreachable',
+  'client_certificate_refused',
+])
 /** What a proxy in front says when its relay has gone. A relay tells of its vendor in frames, so it is not meant. */
 const LOST_BEHIND_PROXY: ReadonlySet<ErrorCode> = new Set(['upstream_truncated', 'upstream_timeout'])
 /** What a relay says that does not have the body which a request builds on, or another one in its place. */
@@ -325,6 +330,7 @@ export class DurableCall {
       this.#closed({ kind: 'closed', error: undefined, wasSent: wasReached })
       return
     }
+    if (code === 'client_certificate_refused') this.#relay.meter.counters.certificateRefusals++
     if (!wasReached && REFUSED_HERE.has(code) && (await this.#mayMove())) {
       this.#relay.refused()
       if (this.#move()) return

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { certificateAlert } from './certificate-alert.ts'
 import { choosePacking, type Frame, FrameDecoder, LINK_HEADERS } from './wire/index.ts'
 
 /** One HTTP request that brings an exchange to the relay, or its answer back. */
@@ -123,7 +124,7 @@ export class Carrier implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#over({ kind: 'closed', error, wasSent: this.#wasSent })
+    this.#over(certificateAlert(error) ?? { kind: 'closed', error, wasSent: this.#wasSent })
   }
 
   #accepted(): void {

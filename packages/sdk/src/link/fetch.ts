@@ -11,6 +11,8 @@ export interface FetchOptions {
   /** Base URLs that callers may aim at; each of them means "the link". */
   readonly bases: readonly URL[]
   readonly request: (request: LinkRequest) => Promise<LinkAnswer>
+  /** For requests to a relay that `request` cannot carry. */
+  readonly plainFetch: typeof fetch
 }
 
 const DECODERS = { gzip: createGunzip, deflate: createInflate, br: createBrotliDecompress }
@@ -19,12 +21,13 @@ const DECODERS = { gzip: createGunzip, deflate: createInflate, br: createBrotliD
  * A `fetch` whose requests to a relay's base URL are durable. Bodies that are streams or forms go over a plain `fetch`,
  * as do requests to anywhere else.
  */
-export function createLinkFetch({ bases, request }: FetchOptions): LinkFetch {
+export function createLinkFetch({ bases, request, plainFetch }: FetchOptions): LinkFetch {
   // Whoever puts this one in the global one's place must not make it call itself.
-  const plainFetch = globalThis.fetch
+  const platformFetch = globalThis.fetch
   return async (input, init = {}) => {
     const path = pathBelow(bases, new URL(input instanceof Request ? input.url : input))
-    const asked = path === undefined ? undefined : await heldRequest(path, input, init)
+    if (path === undefined) return platformFetch(input, init)
+    const asked = await heldRequest(path, input, init)
     return asked === undefined ? plainFetch(input, init) : toResponse(await request(asked))
   }
 }

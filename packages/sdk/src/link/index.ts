@@ -1,3 +1,4 @@
+export type { ClientCertificate, ClientCertificateSource } from '../client-certificate.ts'
 export type { LinkAnswer } from './answers.ts'
 export { ByteQueue, type QueueSource } from './byte-queue.ts'
 export type { ExchangeRef, LinkRequest } from './call.ts'

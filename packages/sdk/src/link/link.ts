@@ -4,6 +4,7 @@ import { endExchange } from './cancel.ts'
 import { Conversations } from './conversations.ts'
 import { createLinkFetch, type LinkFetch } from './fetch.ts'
 import { type LinkOptions, linkSettings } from './options.ts'
+import { createPlainFetch } from './plain-fetch.ts'
 import { RelayPool } from './pool.ts'
 import type { RelayStats } from './relay.ts'
 import { LINK_HEADERS } from './wire/index.ts'
@@ -45,13 +46,14 @@ export function createLink(options: LinkOptions): Link {
   const settings = linkSettings(options)
   const pool = new RelayPool(settings)
   const conversations = new Conversations()
+  const plain = createPlainFetch(settings)
   const request = (asked: LinkRequest): Promise<LinkAnswer> => {
     pool.keepWarm()
     return new DurableCall(asked, settings, pool, conversations).answer
   }
   return {
     request,
-    fetch: createLinkFetch({ bases: settings.relays.flat(), request }),
+    fetch: createLinkFetch({ bases: settings.relays.flat(), request, plainFetch: plain.fetch }),
     relayUrls: () => pool.urls,
     keepWarm: () => pool.keepWarm(),
     stats: () => pool.stats,
@@ -59,9 +61,9 @@ export function createLink(options: LinkOptions): Link {
       const at = pool.at(relay)
       if (at) await endExchange(at, id, ['authorization', `Bearer ${token}`, LINK_HEADERS.scope, scope])
     },
-    close() {
+    async close() {
       conversations.close()
-      return pool.close()
+      await Promise.all([pool.close(), plain.close()])
     },
   }
 }

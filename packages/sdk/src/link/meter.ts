@@ -6,6 +6,8 @@ export interface RelayCounters {
   connectionsOpened: number
   tlsResumptions: number
   connectionFailures: number
+  /** Requests that were refused because of our client certificate, or for want of one. */
+  certificateRefusals: number
   /** HTTP requests that carried exchanges. One a connection opened at least, many more when connections are reused. */
   carriers: number
   /** Exchanges by how they ended. */
@@ -36,6 +38,7 @@ const NOTHING: RelayCounters = {
   connectionsOpened: 0,
   tlsResumptions: 0,
   connectionFailures: 0,
+  certificateRefusals: 0,
   carriers: 0,
   complete: 0,
   failed: 0,

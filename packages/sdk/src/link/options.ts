@@ -1,3 +1,4 @@
+import type { ClientCertificate, ClientCertificateSource } from '../client-certificate.ts'
 import type { LinkHooks } from './hooks.ts'
 
 /** What a link compresses. */
@@ -28,6 +29,15 @@ export interface LinkOptions {
   readonly mostSilenceMs?: number | undefined
   /** Certificate authority of the relays, PEM; default: those of the system. */
   readonly ca?: string | undefined
+  /**
+   * Shown to relays, or to what stands in front of them, that ask for a certificate (mTLS); one for all of them. Default:
+   * none. A function is asked for every new connection, so that a renewed certificate needs no restart; connections that
+   * run stay as they are.
+   *
+   * @example
+   * clientCertificate: () => ({ cert: readFileSync('client.crt', 'utf8'), key: readFileSync('client.key', 'utf8') })
+   */
+  readonly clientCertificate?: ClientCertificateSource | undefined
   /** What is compressed. Default: everything. What lengths can reveal: SECURITY.md. */
   readonly compression?: Partial<LinkCompression> | undefined
   /**
@@ -47,6 +57,9 @@ export interface LinkSettings {
   readonly leastSilenceMs: number
   readonly mostSilenceMs: number
   readonly ca: string | undefined
+  readonly showsCertificate: boolean
+  /** The certificate of the moment. Throws where it cannot be had. */
+  readonly clientCertificate: () => ClientCertificate | undefined
   readonly compression: LinkCompression
   readonly spareConnections: number
   readonly hooks: LinkHooks
@@ -55,11 +68,14 @@ export interface LinkSettings {
 /** @throws {TypeError} when there is no relay, or one that is no URL. */
 export function linkSettings(options: LinkOptions): LinkSettings {
   const { relays, connectMs = 2500, graceMs = 120_000, leastSilenceMs = 1000, mostSilenceMs = 5000, ca } = options
-  const { spareConnections = 2, hooks = {} } = options
+  const { spareConnections = 2, hooks = {}, clientCertificate: shown } = options
+  const clientCertificate = typeof shown === 'function' ? shown : () => shown
+  const showsCertificate = shown !== undefined
   const compression = { requests: true, differences: true, answers: true, ...options.compression }
   const addresses = relays.map((entry) => [entry].flat().flatMap(addressesOf))
   const times = { connectMs, graceMs, leastSilenceMs, mostSilenceMs }
-  return { relays: addresses, ...times, ca, compression, spareConnections, hooks }
+  const tls = { ca, showsCertificate, clientCertificate }
+  return { relays: addresses, ...times, ...tls, compression, spareConnections, hooks }
 }
 
 /** One address, or those of one host with `|` between them, as RELAY_URLS has them. */

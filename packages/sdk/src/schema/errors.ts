@@ -28,6 +28,12 @@ export const ERRORS = {
     meaning: 'No credential, more than one, or one that is not known here.',
   },
   permission_denied: { status: 403, retryable: false, meaning: 'The key may not use this model, vendor or address.' },
+  client_certificate_refused: {
+    status: 403,
+    retryable: false,
+    meaning:
+      'The relay’s door takes callers with a client certificate only (mTLS), and this one showed none, or one that is not good there.',
+  },
   operation_not_allowed: {
     status: 403,
     retryable: false,

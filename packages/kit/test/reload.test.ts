@@ -2,9 +2,9 @@ import { mkdtempSync, unwatchFile, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLogger } from '@llm-ferry/kit'
 import { it } from 'vitest'
 import { eventually } from '../../../test/testkit/eventually.ts'
+import { createLogger } from '../src/log.ts'
 import { reloadOnChange } from '../src/reload.ts'
 
 it('reloads when a file changes, and says why when it cannot', async () => {

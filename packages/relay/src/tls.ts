@@ -1,10 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server as HttpsServer, type ServerOptions } from 'node:https'
 import type { TLSSocket } from 'node:tls'
-import { Gauge, type Registry } from '@llm-ferry/kit'
-import { expiryOf, type TlsPair } from './files.ts'
-
-export type { TlsPair } from './files.ts'
+import { expiryOf, Gauge, type Registry, type TlsPair } from '@llm-ferry/kit'
 
 /** What serves connections that speak HTTP/2. */
 export interface Http2Front {

@@ -1,5 +1,5 @@
 import { watchFile } from 'node:fs'
-import type { Logger } from '@llm-ferry/kit'
+import type { Logger } from './log.ts'
 
 /** How often files are looked at. Looking, unlike watching, also sees files that an orchestrator swaps by symlink. */
 const INTERVAL_MS = 2000

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { ConfigError } from '@llm-ferry/kit'
+import { ConfigError } from './env.ts'
 
 /** A certificate and its key, as PEM. */
 export interface TlsPair {
@@ -9,11 +9,8 @@ export interface TlsPair {
   readonly key: string
 }
 
-/** Where a certificate and its key lie. */
-export interface TlsFiles {
-  readonly TLS_CERT_FILE?: string | undefined
-  readonly TLS_KEY_FILE?: string | undefined
-}
+/** A variable that names a file, and the file. */
+export type NamedFile = readonly [variable: string, file: string | undefined]
 
 /**
  * Reads the certificate and the key; undefined when neither is configured.
@@ -21,17 +18,17 @@ export interface TlsFiles {
  * @throws {ConfigError} when only one is named, one cannot be read, or they do not belong together, as in the moment
  * between the renewal of the one and of the other.
  */
-export function readTls({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }: TlsFiles): TlsPair | undefined {
+export function readTlsPair([certName, certFile]: NamedFile, [keyName, keyFile]: NamedFile): TlsPair | undefined {
   if (certFile === undefined && keyFile === undefined) return undefined
-  if (certFile === undefined) throw new ConfigError(['TLS_CERT_FILE is missing: TLS_KEY_FILE needs its certificate'])
-  if (keyFile === undefined) throw new ConfigError(['TLS_KEY_FILE is missing: TLS_CERT_FILE needs its key'])
-  const pair = { cert: read('TLS_CERT_FILE', certFile), key: read('TLS_KEY_FILE', keyFile) }
+  if (certFile === undefined) throw new ConfigError([`${certName} is missing: ${keyName} needs its certificate`])
+  if (keyFile === undefined) throw new ConfigError([`${keyName} is missing: ${certName} needs its key`])
+  const pair = { cert: read(certName, certFile), key: read(keyName, keyFile) }
   try {
     createSecureContext(pair)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new ConfigError([
-      `TLS_CERT_FILE and TLS_KEY_FILE do not hold a certificate in PEM and the key that belongs to it (${reason})`,
+      `${certName} and ${keyName} do not hold a certificate in PEM and the key that belongs to it (${reason})`,
     ])
   }
   return pair
