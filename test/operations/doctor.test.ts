@@ -5,14 +5,18 @@ import { createServer as createTlsServer } from 'node:https'
 import { connect, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { listen } from '@llm-ferry/kit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Certificates, createCertificates } from '../testkit/certs.ts'
+import { eventually } from '../testkit/eventually.ts'
 import { freePort } from '../testkit/ports.ts'
-import { startRedis } from '../testkit/redis.ts'
+import { type RedisServer, startRedis } from '../testkit/redis.ts'
 import { RELAY_TOKEN, relayEnv, type Service, type ServiceEnv, startBff, startRelay } from '../testkit/services.ts'
-import { ferry } from './ferry.ts'
+import { ferry, ferryHere, type Run } from './ferry.ts'
+import { startProgram } from './program.ts'
 
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const BFF_KEY = 'bff-key-of-app-0123456789'
 interface Finding {
   readonly check: string
@@ -25,20 +29,69 @@ interface Finding {
 describe('ferry doctor', () => {
   let certificates: Certificates
   let folder: string
+  /** A relay, a BFF and a Redis that are well, with a vendor that takes every key. */
+  let relay: Service
+  let bff: Service
+  let redis: RedisServer
+  let upstream: string
+  /** A line that is slow and stalls: looked at while the other set-ups are. */
+  let slowLine: Promise<{ found: readonly Finding[] }>
   const stops: (() => unknown)[] = []
+  const lasting: (() => unknown)[] = []
 
-  beforeAll(() => {
+  beforeAll(async () => {
     certificates = createCertificates()
     folder = mkdtempSync(join(tmpdir(), 'ferry-doctor-'))
+    writeFileSync(join(folder, 'empty.env'), '')
+    let count = 0
+    const port = await serve((request, response) => {
+      const isSlow = request.url === '/health' && ++count % 5 === 0
+      setTimeout(() => ready(0)(request, response), isSlow ? 700 : 450)
+    })
+    upstream = await vendor(200)
+    ;[redis, relay] = await Promise.all([
+      startRedis(['--save', '', '--appendonly', 'yes']),
+      startRelay(relayEnv(upstream)),
+    ])
+    bff = await startBff({
+      BFF_KEYS: `app:${BFF_KEY}`,
+      RELAY_URLS: relay.origin,
+      RELAY_TOKEN,
+      REDIS_URL: redis.url,
+    })
+    lasting.push(
+      ...stops.splice(0),
+      () => redis.stop(),
+      () => relay.stop(),
+      () => bff.stop(),
+    )
+    slowLine = diagnose({ RELAY_URLS: `http://127.0.0.1:${port}` })
   })
   afterEach(async () => {
     for (const stop of stops.splice(0).reverse()) await stop()
   })
-  afterAll(() => {
+  afterAll(async () => {
+    for (const stop of lasting.reverse()) await stop()
     certificates.remove()
     rmSync(folder, { recursive: true, force: true })
   })
 
+  /** Watches a master under the name `main`; one alone could not replace it. */
+  async function startSentinel(master: number): Promise<number> {
+    const port = await freePort()
+    const config = join(folder, `sentinel-${port}.conf`)
+    writeFileSync(config, `port ${port}\nbind 127.0.0.1\ndir ${folder}\nsentinel monitor main 127.0.0.1 ${master} 2\n`)
+    const program = startProgram('redis-server', [config, '--sentinel'])
+    stops.push(() => program.stop())
+    const answers = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        const socket = connect(port, '127.0.0.1')
+        socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+        socket.once('close', () => socket.destroy()).once('connect', () => socket.end())
+      })
+    await eventually('the sentinel answers', answers, 10_000)
+    return port
+  }
   const keep = <T extends { stop(): unknown }>(part: T): T => {
     stops.push(() => part.stop())
     return part
@@ -56,7 +109,7 @@ describe('ferry doctor', () => {
     serve((_, response) => response.writeHead(status, { 'content-type': 'application/json' }).end('{"data":[]}')).then(
       (port) => `http://127.0.0.1:${port}`,
     )
-  const relayAt = async (upstream: string, more: ServiceEnv = {}): Promise<Service> =>
+  const relayAt = async (upstream: Parameters<typeof relayEnv>[0], more: ServiceEnv = {}): Promise<Service> =>
     keep(await startRelay(relayEnv(upstream, more)))
   /** What answers as a relay does, whose clock and state are as given. */
   const ready =
@@ -69,8 +122,12 @@ describe('ferry doctor', () => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     }
 
+  // Authorities of one's own are read as a process starts; all else is looked at in this one.
+  const runDoctor = (args: string[], env: Record<string, string>): Promise<Run> =>
+    env.NODE_EXTRA_CA_CERTS === undefined ? ferryHere(args, env) : ferry(args, env)
+
   async function diagnose(env: Record<string, string>): Promise<{ code: number | null; found: readonly Finding[] }> {
-    const { code, stdout, stderr } = await ferry(['doctor', '--json'], env)
+    const { code, stdout, stderr } = await runDoctor(['doctor', '--json', '--env', join(folder, 'empty.env')], env)
     expect(stderr).toMatch(/^(ferry: \d+ to mend\n)?$/)
     for (const secret of [RELAY_TOKEN, BFF_KEY, 'redis-password-0123']) expect(stdout).not.toContain(secret)
     return { code, found: JSON.parse(stdout) as Finding[] }
@@ -95,12 +152,6 @@ describe('ferry doctor', () => {
   }
 
   it('finds nothing where all is well, from both sides', async () => {
-    const redis = keep(await startRedis(['--save', '', '--appendonly', 'yes']))
-    const upstream = await vendor(200)
-    const relay = await relayAt(upstream)
-    const bff = keep(
-      await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: relay.origin, RELAY_TOKEN, REDIS_URL: redis.url }),
-    )
     const home = {
       RELAY_URLS: relay.origin,
       RELAY_TOKEN,
@@ -113,10 +164,45 @@ describe('ferry doctor', () => {
     expect(here.code).toBe(0)
     const checks = new Set(here.found.map(({ check }) => check))
     expect(checks).toEqual(
-      new Set(['version', 'dns', 'tcp', 'ready', 'clock', 'rtt', 'loss', 'token', 'vendor', 'redis', 'bff']),
+      new Set([
+        'version',
+        'dns',
+        'tcp',
+        'ready',
+        'clock',
+        'rtt',
+        'loss',
+        'token',
+        'vendor',
+        'redis',
+        'bff',
+        'versions',
+      ]),
     )
     const there = await diagnose({ OPENAI_API_KEY: 'sk-a,sk-b', OPENAI_UPSTREAM: upstream })
     expect(there.found.filter(({ check, state }) => check === 'vendor' && state === 'ok')).toHaveLength(2)
+  })
+
+  it('is told versions by the services that know the credential; strangers are not', async () => {
+    const health = async (origin: string, key?: string): Promise<object> =>
+      (
+        await fetch(`${origin}/health`, key ? { headers: { authorization: `Bearer ${key}` } } : {})
+      ).json() as Promise<object>
+    for (const [{ origin }, key] of [
+      [relay, RELAY_TOKEN],
+      [bff, BFF_KEY],
+    ] as const) {
+      expect(Object.keys(await health(origin))).toEqual(['status', 'timestamp'])
+      expect(Object.keys(await health(origin, 'a-stranger-s-key-0123456789'))).toEqual(['status', 'timestamp'])
+      expect(await health(origin, key)).toMatchObject({
+        status: 'ok',
+        version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      })
+    }
+    for (const { metricsPort } of [relay, bff]) {
+      const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+      expect(page).toMatch(/^ferry_build_info\{version="\d+\.\d+\.\d+",commit="[0-9a-f]*",node="\d+\.\d+\.\d+"\} 1$/m)
+    }
   })
 
   it('1: the name is not known', () =>
@@ -162,12 +248,7 @@ describe('ferry doctor', () => {
   })
 
   it('8: a certificate that ends within three days', async () => {
-    const upstream = await vendor(200)
-    const relay = await relayAt(upstream, {
-      TLS_CERT_FILE: certificates.certFile,
-      TLS_KEY_FILE: certificates.keyFile,
-    }).catch(() => undefined)
-    const port = relay?.port ?? (await serve(ready(0), certificates))
+    const port = await serve(ready(0), certificates)
     const env = { RELAY_URLS: `https://localhost:${port}`, RELAY_TOKEN, NODE_EXTRA_CA_CERTS: certificates.caFile }
     const { found } = await diagnose(env)
     const fault = found.find(({ check }) => check === 'certificate')
@@ -197,37 +278,41 @@ describe('ferry doctor', () => {
   })
 
   it('12: a token that the relay does not know, or none', async () => {
-    const relay = await relayAt(await vendor(200))
     await expectFault({ RELAY_URLS: relay.origin, RELAY_TOKEN: 'another-token-0123456789' }, 'token', /does not know/)
     await expectFault({ RELAY_URLS: relay.origin }, 'token', /not set/)
   })
 
   it('13: an address that the relay does not serve', async () => {
-    const relay = await relayAt(await vendor(200), { RELAY_ALLOWED_IPS: '10.0.0.0/8' })
+    const relay = await relayAt(upstream, { RELAY_ALLOWED_IPS: '10.0.0.0/8' })
     await expectFault({ RELAY_URLS: relay.origin, RELAY_TOKEN }, 'token', /address/)
   })
 
-  it('14: a vendor’s key that is refused, through the relay and directly', async () => {
-    const upstream = await vendor(401)
-    const relay = await relayAt(upstream)
-    await expectFault({ RELAY_URLS: relay.origin, RELAY_TOKEN }, 'vendor', /refuses the key/)
+  it('14, 15, 16: a vendor’s key that is refused, a vendor that cannot be reached, one without a key', async () => {
+    const refusing = await vendor(401)
+    const relay = await relayAt(
+      { openai: refusing, anthropic: `http://127.0.0.1:${await freePort()}`, gemini: upstream },
+      { GEMINI_API_KEY: '' },
+    )
+    const { code, found } = await diagnose({ RELAY_URLS: relay.origin, RELAY_TOKEN })
+    const of = (name: string) => found.filter(({ check, subject }) => check === 'vendor' && subject.startsWith(name))
+    expect(of('openai')).toMatchObject([
+      { state: 'fail', detail: 'the vendor refuses the key', todo: expect.stringMatching(/\w{3}/) },
+    ])
+    expect(of('anthropic')).toMatchObject([
+      { state: 'fail', detail: 'the relay cannot reach the vendor', todo: expect.stringMatching(/\w{3}/) },
+    ])
+    // Not every relay has every vendor.
+    expect(of('gemini')).toMatchObject([
+      { state: 'warn', detail: 'the relay has no key for it', todo: expect.stringMatching(/\w{3}/) },
+    ])
+    expect(code).toBe(1)
+    expect(found.filter(({ check, state }) => check !== 'vendor' && state !== 'ok')).toEqual([])
     const direct = await expectFault(
-      { GEMINI_API_KEY: 'AIza-x', GEMINI_UPSTREAM: upstream },
+      { GEMINI_API_KEY: 'AIza-x', GEMINI_UPSTREAM: refusing },
       'vendor',
       /refuses the key/,
     )
     expect(direct.subject).toBe('gemini, key 1 of GEMINI_API_KEY')
-  })
-
-  it('15: a vendor that the relay cannot reach', async () => {
-    const relay = await relayAt(`http://127.0.0.1:${await freePort()}`)
-    await expectFault({ RELAY_URLS: relay.origin, RELAY_TOKEN }, 'vendor', /cannot reach the vendor/)
-  })
-
-  it('16: a vendor without a key at the relay is a warning, not a fault', async () => {
-    const relay = await relayAt(await vendor(200), { GEMINI_API_KEY: '' })
-    const warning = await expectFault({ RELAY_URLS: relay.origin, RELAY_TOKEN }, 'vendor', /no key for it/, 'warn')
-    expect(warning.subject).toContain('gemini')
   })
 
   it('17: Redis with another password, one that evicts, one that forgets, none', async () => {
@@ -241,17 +326,11 @@ describe('ferry doctor', () => {
   })
 
   it('18: a key that the BFF does not know', async () => {
-    const bff = keep(await startBff({ BFF_KEYS: `app:${BFF_KEY}`, RELAY_URLS: 'http://127.0.0.1:9', RELAY_TOKEN }))
     await expectFault({ FERRY_URL: bff.origin, FERRY_KEY: 'another-key-0123456789' }, 'bff', /does not know FERRY_KEY/)
   })
 
   it('19: a line that is slow and stalls', async () => {
-    let count = 0
-    const port = await serve((request, response) => {
-      const isSlow = request.url === '/health' && ++count % 5 === 0
-      setTimeout(() => ready(0)(request, response), isSlow ? 700 : 450)
-    })
-    const { found } = await diagnose({ RELAY_URLS: `http://127.0.0.1:${port}` })
+    const { found } = await slowLine
     expect(found.find(({ check }) => check === 'rtt')).toMatchObject({
       state: 'warn',
       detail: expect.stringMatching(/^4[5-9]\d ms/),
@@ -262,8 +341,64 @@ describe('ferry doctor', () => {
     })
   }, 60_000)
 
+  it('20: a BFF whose clock is two minutes ahead, or where something else listens', async () => {
+    const port = await serve(ready(120_000))
+    await expectFault({ FERRY_URL: `http://127.0.0.1:${port}` }, 'clock', /^1(19|20)\.\d s ahead/)
+    await expectFault({ FERRY_URL: `http://127.0.0.1:${await freePort()}` }, 'tcp', /nothing listens/)
+  })
+
+  it('21: versions that differ, that take turns behind one address, or are not told', async () => {
+    const telling =
+      (...versions: (string | undefined)[]): RequestListener =>
+      (request, response) => {
+        const build =
+          request.url === '/health' ? { version: versions[turn++ % versions.length], commit: 'abc1234' } : {}
+        const body = { status: 'ok', timestamp: new Date().toISOString(), ...build }
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      }
+    let turn = 0
+    const env = async (...versions: (string | undefined)[]) => ({
+      FERRY_URL: `http://127.0.0.1:${await serve(telling(...versions))}`,
+      FERRY_KEY: BFF_KEY,
+    })
+    const skew = await expectFault(await env('9.9.9'), 'versions', /ferry \d\S+, BFF \S+ 9\.9\.9 \(abc1234\)/, 'warn')
+    expect(skew.todo).toContain('scripts/upgrade')
+    await expectFault(await env('9.9.8', '9.9.9'), 'versions', /9\.9\.\d \(abc1234\) and 9\.9\.\d/, 'warn')
+    await expectFault(await env(undefined), 'versions', /no version is told/, 'warn')
+  })
+
+  it('22: sentinels that watch another master, that are none, or are not there; the master behind them', async () => {
+    const sentinel = await startSentinel(redis.port)
+    const to = (...hosts: (number | string)[]): string =>
+      `redis+sentinel://${hosts.map((at) => `127.0.0.1:${at}`).join(',')}`
+    await expectFault({ REDIS_URL: `${to(sentinel)}/other` }, 'redis', /watches no master "other"/)
+    await expectFault({ REDIS_URL: `${to(redis.port)}/main` }, 'redis', /is no sentinel/)
+    await expectFault({ REDIS_URL: `${to(await freePort())}/main` }, 'redis', /no answer \(ECONNREFUSED\)/)
+    await expectFault({ REDIS_URL: `${to(sentinel)}/main` }, 'redis', /1 of its sentinels/, 'warn')
+    const { found } = await diagnose({ REDIS_URL: `${to(sentinel)}/main` })
+    expect(found.map(({ subject, detail }) => `${subject}: ${detail}`)).toEqual(
+      expect.arrayContaining([
+        `sentinel 127.0.0.1:${sentinel}: watches 127.0.0.1:${redis.port}`,
+        expect.stringMatching(new RegExp(`^127\\.0\\.0\\.1:${redis.port}: version \\d.*master`)),
+      ]),
+    )
+    await expectFault({ REDIS_URL: `redis://127.0.0.1:${sentinel}` }, 'redis', /is a sentinel, no server/)
+  })
+
+  it('23: a cluster that lacks slots, a server that is no cluster', async () => {
+    const node = keep(await startRedis(['--cluster-enabled', 'yes', '--appendonly', 'yes', '--save', '']))
+    const url = `redis+cluster://127.0.0.1:${node.port}`
+    await node.command('CLUSTER ADDSLOTSRANGE 0 16000')
+    await expectFault({ REDIS_URL: url }, 'redis', /its state is fail, 16001 of 16384 slots/)
+    await node.command('CLUSTER ADDSLOTSRANGE 16001 16383')
+    await eventually('it serves', async () => (await node.command('CLUSTER INFO')).includes('cluster_state:ok'), 10_000)
+    const { code, found } = await diagnose({ REDIS_URL: url })
+    expect(found.at(-1)).toMatchObject({ check: 'redis', subject: 'cluster', detail: '1 masters, all slots served' })
+    expect(code).toBe(0)
+    await expectFault({ REDIS_URL: `redis+cluster://127.0.0.1:${redis.port}` }, 'redis', /is no node of a cluster/)
+  })
+
   it('reads .env files and NAME_FILE, and says for people what it found', async () => {
-    const relay = await relayAt(await vendor(200))
     writeFileSync(join(folder, 'token'), `${RELAY_TOKEN}\n`)
     writeFileSync(join(folder, 'side.env'), `RELAY_URLS=${relay.origin}\nRELAY_TOKEN_FILE=${join(folder, 'token')}\n`)
     const { code, stdout } = await ferry(['doctor', '--env', join(folder, 'side.env')])
@@ -341,6 +476,12 @@ describe('ferry init', () => {
     const [, key = ''] = /^ {2}([0-9a-f]{48})$/m.exec(domestic.stdout) ?? []
     const env = { RELAY_URLS: relay.origin, RELAY_TOKEN: token, FERRY_URL: bff.origin, FERRY_KEY: key }
     expect((await ferry(['doctor'], env)).code).toBe(0)
+    const check = ['config', 'check', '--quiet', '--env', '.env', '--dir', root]
+    const checks = ['overseas', 'domestic'].map((side) => ferry(check, {}, '', join(folder, side)))
+    for (const { code, stdout } of await Promise.all(checks)) {
+      expect(stdout).toMatch(/^(relay|bff): the configuration can be used\n$/)
+      expect(code).toBe(0)
+    }
     const again = await ferry(['init', '--dir', join(folder, 'domestic')], {}, answers)
     expect(again.code).toBe(2)
     expect(again.stderr).toContain('exists')
@@ -349,21 +490,19 @@ describe('ferry init', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('writes nothing when an answer cannot be used, or answers end', async () => {
-    for (const [input, text] of [
-      ['relay\n\n\n\n', /without a vendor’s key/],
-      ['bff\nhttps://a.example\nshort\n', /16 characters/],
-      ['bff\na.example\n', /no URL/],
-      ['neither\nnor\nthis\n', /answer relay or bff/],
-      ['relay\n', /ended early/],
-    ] as const) {
-      const folder = mkdtempSync(join(tmpdir(), 'ferry-init-'))
-      const { code, stderr } = await ferry(['init', '--dir', folder], {}, input)
-      expect(code, input).toBe(2)
-      expect(stderr).toMatch(text)
-      expect(() => readFileSync(join(folder, '.env'))).toThrow('ENOENT')
-      rmSync(folder, { recursive: true })
-    }
+  it.concurrent.each([
+    ['relay\n\n\n\n', /without a vendor’s key/],
+    ['bff\nhttps://a.example\nshort\n', /16 characters/],
+    ['bff\na.example\n', /no URL/],
+    ['neither\nnor\nthis\n', /answer relay or bff/],
+    ['relay\n', /ended early/],
+  ] as const)('writes nothing when an answer cannot be used, or answers end: %j', async (input, text) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ferry-init-'))
+    const { code, stderr } = await ferry(['init', '--dir', folder], {}, input)
+    expect(code, input).toBe(2)
+    expect(stderr).toMatch(text)
+    expect(() => readFileSync(join(folder, '.env'))).toThrow('ENOENT')
+    rmSync(folder, { recursive: true })
   })
 })
 

@@ -126,7 +126,7 @@ export function createApps(parts: AppParts): Apps {
   const idempotency = createIdempotency(parts.calls, config.maxBodyBytes)
 
   const router = new Router<State, Context>()
-  router.get('/health', health())
+  router.get('/health', health(callers))
   router.get('/ready', ready(draining))
   if (config.metricsPort === undefined && config.metricsToken !== undefined) {
     router.get('/metrics', metrics(telemetry.registry, config.metricsToken))

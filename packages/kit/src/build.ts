@@ -20,6 +20,12 @@ export const BUILD: Build = {
   node: process.versions.node,
 }
 
+/** What `/health` tells a caller whose credential is known; strangers are not told what to attack. */
+export const HEALTH_BUILD: { readonly version: string; readonly commit?: string } = {
+  version: BUILD.version,
+  ...(BUILD.commit !== undefined && { commit: BUILD.commit }),
+}
+
 /** Registers `ferry_build_info`, which is always 1: its labels tell what runs. */
 export function registerBuildInfo(registry: Registry): void {
   new Gauge({

@@ -76,7 +76,7 @@ export function createRelay(config: RelayConfig, { log, registry, tracing }: Rel
 
   const handler = (request: IncomingMessage, response: ServerResponse): void =>
     serve(request, response, (exchange) => {
-      if (serveProbe(exchange, inFlight.isDraining)) return
+      if (serveProbe(exchange, inFlight.isDraining, tokens)) return
       const id = exchangeToCancel(request)
       if (id !== undefined) {
         link.cancel(exchange, id, identify(exchange, undefined, ANY_HEADER))

@@ -70,7 +70,16 @@ const NATIVE =
   'vendor’s account; others are 403 `operation_not_allowed` unless the key has `native: full`. Errors have the ' +
   'vendor’s shape, and `x-ferry-error` the code.'
 
-const HEALTH = { type: 'object', properties: { status: { type: 'string' } }, required: ['status'] }
+const HEALTH = {
+  type: 'object',
+  properties: {
+    status: { type: 'string' },
+    timestamp: { type: 'string' },
+    version: { type: 'string' },
+    commit: { type: 'string' },
+  },
+  required: ['status'],
+}
 
 /** Every route of the BFF. A test compares them with the router. */
 export const OPERATIONS: readonly Operation[] = [
@@ -221,6 +230,7 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/health',
     id: 'getHealth',
     summary: 'Whether the process is alive',
+    description: 'Who shows a key is told `version`, and `commit` where it is known.',
     security: 'none',
     answers: { 'application/json': HEALTH },
   },

@@ -34,7 +34,7 @@ export function findService(service: ServiceName, folder: string | undefined): s
     if (found !== undefined) return found
   }
   throw new CliError(
-    `there is no ${service} ${folder === undefined ? 'around here' : `in ${folder}`}: name the checkout, or its own folder, with --dir; in Docker: docker compose run --rm check`,
+    `there is no ${service} ${folder === undefined ? 'around here' : `in ${folder}`}: name the checkout, or its own folder, with --dir; in Docker: docker compose exec ${service}-1 node dist/main.js --check`,
     EXIT.unreached,
   )
 }

@@ -17,7 +17,7 @@ const HELP = `ferry config check: check the whole configuration, and show what i
   --quiet        print only what is wrong
   --json         print a list with a report for each service
 
-  In Docker: docker compose run --rm check. As systemd units: deploy/README.md.
+  In Docker, of what runs: docker compose exec bff-1 node dist/main.js --check (relay-1 overseas).
 
 Exit codes: 0 it would start, 1 it would not, 2 wrong command line, 3 there is no service to ask.
 `

@@ -10,9 +10,10 @@ const HELP = `ferry doctor: look at everything between here and the vendors, and
 
   Reads the environment and FILE (default .env), as the services do, and checks what is set:
     RELAY_URLS, RELAY_TOKEN        each relay: DNS, TCP, TLS, certificate, clock, round trips, token, vendor keys
-    REDIS_URL                      Redis: reachable, version, eviction policy, persistence
-    FERRY_URL, FERRY_KEY           the BFF, as applications see it
+    REDIS_URL                      Redis: reachable, version, eviction policy, persistence; sentinels, cluster
+    FERRY_URL, FERRY_KEY           the BFF, as applications see it: DNS, TCP, TLS, clock, key
     OPENAI_API_KEY, …              (on a relay’s host) each vendor, asked directly with each key
+  and whether the versions of ferry, BFF and relays are the same.
   Nothing is billed: vendors are asked for their lists of models. Exit code 1 when something fails.
 `
 

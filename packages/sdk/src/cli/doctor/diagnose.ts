@@ -6,6 +6,7 @@ import { type Finding, findings } from './finding.ts'
 import { checkRedis } from './redis.ts'
 import { checkRelay } from './relay.ts'
 import { checkVendors } from './vendors.ts'
+import { checkVersions } from './versions.ts'
 
 const OLDEST_NODE = 22
 
@@ -13,10 +14,11 @@ const OLDEST_NODE = 22
 export async function diagnose(settings: Settings): Promise<readonly Finding[]> {
   const relays = relayUrls(settings)
   const { REDIS_URL, FERRY_URL } = settings
+  const bffUrl = FERRY_URL === undefined ? undefined : httpUrl(FERRY_URL, 'FERRY_URL')
   const [throughRelays, redis, bff, vendors] = await Promise.all([
     Promise.all(relays.map((url) => checkRelayAt(url, settings.RELAY_TOKEN))),
     REDIS_URL === undefined ? [] : checkRedis(REDIS_URL),
-    FERRY_URL === undefined ? [] : checkBff(httpUrl(FERRY_URL, 'FERRY_URL'), settings.FERRY_KEY),
+    bffUrl === undefined ? [] : checkBffAt(bffUrl, settings.FERRY_KEY),
     checkVendors(settings),
   ])
   const found = [...throughRelays.flat(), ...redis, ...bff, ...vendors]
@@ -24,7 +26,26 @@ export async function diagnose(settings: Settings): Promise<readonly Finding[]> 
     throw wrongUse(
       'nothing to look at: set RELAY_URLS, REDIS_URL, FERRY_URL or a vendor’s key, or name a file with --env',
     )
-  return [nodeVersion(), ...found]
+  const services = [
+    ...relays.map((url) => ({ name: `relay ${url.host}`, url, credential: settings.RELAY_TOKEN })),
+    ...(bffUrl === undefined ? [] : [{ name: `BFF ${bffUrl.host}`, url: bffUrl, credential: settings.FERRY_KEY }]),
+  ]
+  // Of what is broken already nobody asks which version it is.
+  const broken = new Set(found.filter(({ state }) => state === 'fail').map(({ subject }) => subject))
+  const versions = await checkVersions(services.filter(({ url }) => !isBroken(broken, url)))
+  return [nodeVersion(), ...found, ...versions]
+}
+
+function isBroken(subjects: ReadonlySet<string>, url: URL): boolean {
+  return [url.host, url.hostname, `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`].some(
+    (name) => subjects.has(name),
+  )
+}
+
+async function checkBffAt(url: URL, key: string | undefined): Promise<readonly Finding[]> {
+  const connection = await checkConnection(url)
+  const isReachable = connection.every(({ state, check }) => state !== 'fail' || check === 'certificate')
+  return isReachable ? [...connection, ...(await checkBff(url, key))] : connection
 }
 
 async function checkRelayAt(url: URL, token: string | undefined): Promise<readonly Finding[]> {

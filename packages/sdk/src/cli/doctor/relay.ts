@@ -1,10 +1,8 @@
 import { type Answer, Asker } from '../http.ts'
+import { checkClock } from './clock.ts'
 import { type Finding, findings, reasonOf } from './finding.ts'
 import { checkLine } from './line.ts'
 import { PROBES, vendorFinding } from './vendors.ts'
-
-/** A clock that is off by more makes certificates and signed requests fail. */
-const [CLOCK_WARN_MS, CLOCK_FAIL_MS] = [5_000, 60_000]
 
 /** What stands behind a relay's address, once it can be connected to. */
 export async function checkRelay(url: URL, token: string | undefined): Promise<readonly Finding[]> {
@@ -12,7 +10,11 @@ export async function checkRelay(url: URL, token: string | undefined): Promise<r
   try {
     const ready = await checkReady(asker, url.host)
     if (ready.answer === undefined) return [ready.finding]
-    const found = [ready.finding, checkClock(url.host, ready.answer), ...(await checkLine(asker, url.host))]
+    const found = [
+      ready.finding,
+      checkClock(url.host, ready.answer, 'the relay'),
+      ...(await checkLine(asker, url.host)),
+    ]
     return [...found, ...(await checkToken(asker, url.host, token))]
   } finally {
     asker.close()
@@ -48,16 +50,6 @@ async function checkReady(asker: Asker, host: string): Promise<{ finding: Findin
     }
   if (answer.status !== 200) return { finding: fail(`/ready answers ${answer.status}`, 'read the relay’s log') }
   return { finding: ok('takes new requests'), answer }
-}
-
-function checkClock(host: string, { body, at, headMs }: Answer): Finding {
-  const { ok, warn, fail } = findings('clock', host)
-  const offMs = Date.parse(String(parsed(body).timestamp)) - (at - headMs / 2)
-  if (Number.isNaN(offMs)) return warn('the relay does not tell its time', 'see what answers /ready at that address')
-  const detail = `${(Math.abs(offMs) / 1000).toFixed(1)} s ${offMs > 0 ? 'ahead of' : 'behind'} ours`
-  const todo = 'start chrony on both machines: `timedatectl` shows which is wrong'
-  if (Math.abs(offMs) > CLOCK_FAIL_MS) return fail(detail, todo)
-  return Math.abs(offMs) > CLOCK_WARN_MS ? warn(detail, todo) : ok(detail)
 }
 
 async function checkToken(asker: Asker, host: string, token: string | undefined): Promise<readonly Finding[]> {
