@@ -231,23 +231,13 @@ export class Calls implements CallKeeper {
 
   /** Stores a complete answer; whether it could be. */
   async #keep(call: KeyedCall): Promise<boolean> {
-    const { store, resultMs, metrics } = this.#options
     const { body, head } = call.recording
-    const key = this.#shards.get(call)
-    if (key === undefined || body === undefined || head === undefined) return false
-    if (body.length > MAX_RESULT_BYTES) return false
+    if (!call.isShared || body === undefined || head === undefined || body.length > MAX_RESULT_BYTES) return false
     const result = sealResult({ head, body, target: call.handover.target }, call.identity)
     if (!this.#budget.take(result.length)) return false
-    try {
-      if ((await call.standing()) !== 'mine') return true
-      await store.set(`${key}:result`, result, { ttlMs: resultMs })
-      await this.#end(call, 'done')
-      metrics.stored(result.length)
-      return true
-    } catch (error) {
-      this.#unguarded(error)
-      return false
-    }
+    const standing = await this.#end(call, 'done', result)
+    if (standing === 'mine') this.#options.metrics.stored(result.length)
+    return standing !== undefined
   }
 
   /** An answer that is not stored can be had from here, or from its relay, for a short while. */
@@ -257,20 +247,29 @@ export class Calls implements CallKeeper {
     await this.#end(call, 'lost')
   }
 
-  /** @param ending undefined: the key is free again. */
-  async #end(call: KeyedCall, ending: Ending | undefined): Promise<void> {
+  /**
+   * Tells other processes that the call is over, and its relay.
+   *
+   * @param ending undefined: the key is free again.
+   * @param result is stored with it. Where that cannot be, the relay keeps the answer for now.
+   * @returns whose it was; undefined when the store could not be asked.
+   */
+  async #end(call: KeyedCall, ending: Ending | undefined, result?: Buffer): Promise<Standing | undefined> {
     const { caller, exchange } = call.handover
     const key = this.#shards.get(call)
-    let standing: Standing = call.isMoved ? 'moved' : 'mine'
+    let standing: Standing | undefined = call.isMoved ? 'moved' : 'mine'
     if (call.isShared && key !== undefined && standing === 'mine') {
       const args = [call.owner, ending ?? '', '', String(this.#options.resultMs)]
-      const [word] = await this.#options.store.run(FINISH, [key], args).catch((error: unknown) => {
+      const reply = this.#options.store.run(FINISH, [key, answerOf(key)], args, result)
+      const [word] = await reply.catch((error: unknown) => {
         this.#unguarded(error)
-        return ['mine']
+        return [undefined]
       })
-      standing = word as Standing
+      standing = word as Standing | undefined
     }
-    if (standing !== 'moved' && caller && exchange) this.endExchange(caller, exchange)
+    const isOver = standing !== 'moved' && (standing !== undefined || result === undefined)
+    if (isOver && caller && exchange) this.endExchange(caller, exchange)
+    return standing
   }
 
   #forget(call: KeyedCall): void {
@@ -281,7 +280,7 @@ export class Calls implements CallKeeper {
   }
 
   async #stored(key: string, identity: CallIdentity): Promise<Result> {
-    const bytes = await this.#options.store.get(`${key}:result`).catch(() => undefined)
+    const bytes = await this.#options.store.get(answerOf(key)).catch(() => undefined)
     const result = bytes && openResult(bytes, identity)
     if (result === undefined) throw this.#lost()
     this.#options.metrics.repeat('stored')
@@ -300,7 +299,7 @@ export class Calls implements CallKeeper {
       running.cancel()
       return true
     }
-    if (word === 'ended') await store.delete(`${key}:result`).catch(() => false)
+    if (word === 'ended') await store.delete(answerOf(key)).catch(() => false)
     if (word === 'cancelled' && typeof known === 'string' && known !== '') {
       const { caller: sender, exchange } = JSON.parse(known) as Handover
       if (sender && exchange) this.endExchange(sender, exchange)
@@ -339,3 +338,6 @@ export class Calls implements CallKeeper {
     this.#options.metrics.unguarded()
   }
 }
+
+/** Where a call's answer is, by the key of its record. */
+const answerOf = (key: string): string => `${key}:result`

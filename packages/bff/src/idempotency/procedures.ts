@@ -117,12 +117,12 @@ export const NOTE: Procedure = {
 /**
  * Ends a call that is still its owner's.
  *
- * Keys: the call. Arguments: owner, ending (empty: the key is free again), the call, how long it is remembered in ms.
- * Reply: as of {@link NOTE}.
+ * Keys: the call, its answer. Arguments: owner, ending (empty: the key is free again), the call, how long both are
+ * remembered in ms. Value: the answer, where it is to be kept. Reply: as of {@link NOTE}.
  */
 export const FINISH: Procedure = {
   name: 'ferryFinish',
-  keyCount: 1,
+  keyCount: 2,
   lua: `
     local text = redis.call('GET', KEYS[1])
     if not text then return {'moved'} end
@@ -135,8 +135,9 @@ export const FINISH: Procedure = {
       known.state, known.call = ARGV[2], ARGV[3]
       redis.call('SET', KEYS[1], cjson.encode(known), 'PX', ARGV[4])
     end
+    if ARGV[5] then redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4]) end
     return {'mine'}`,
-  local(state, [callKey = ''], [owner, ending = '', call = '', lifeMs]) {
+  local(state, [callKey = '', answerKey = ''], [owner, ending = '', call = '', lifeMs], _, value) {
     const text = state.text(callKey)
     if (text === undefined) return ['moved']
     const known = read(text)
@@ -144,6 +145,7 @@ export const FINISH: Procedure = {
     if (known.owner !== owner || known.state !== 'running') return ['moved']
     if (ending === '') state.delete(callKey)
     else state.set(callKey, JSON.stringify({ ...known, state: ending, call }), Number(lifeMs))
+    if (value !== undefined) state.set(answerKey, value, Number(lifeMs))
     return ['mine']
   },
 }

@@ -14,9 +14,9 @@ export function createMemoryStore(now: () => number = steadyNow()): Store {
   const current = (): MemoryState => state.at(now())
   return {
     isShared: false,
-    run: async (procedure, keys, args) => {
+    run: async (procedure, keys, args, value) => {
       const nowMs = Math.floor(now())
-      return procedure.local(state.at(nowMs), keys, args, nowMs)
+      return procedure.local(state.at(nowMs), keys, args, nowMs, value)
     },
     get: async (key) => current().bytes(key),
     set: async (key, value, { ttlMs, onlyIfAbsent = false }) => {

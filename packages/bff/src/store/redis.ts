@@ -16,7 +16,7 @@ export interface RedisStoreOptions {
 }
 
 type Client = Redis | Cluster
-type Command = (...args: (string | number)[]) => Promise<Reply>
+type Command = (...args: (string | number | Buffer)[]) => Promise<Reply>
 
 /** A store in Redis: a server, a master behind sentinels, or a cluster. Connects by itself, again and again. */
 export function createRedisStore({ address, timeoutMs, procedures, onError }: RedisStoreOptions): Store {
@@ -31,10 +31,16 @@ export function createRedisStore({ address, timeoutMs, procedures, onError }: Re
   // its callback for it ends the process (redis/ioredis#1931).
   const commands = new Map(procedures.map((procedure) => [procedure.name, define(client, procedure)]))
 
-  async function run(procedure: Procedure, keys: readonly string[], args: readonly string[]): Promise<Reply> {
+  async function run(
+    procedure: Procedure,
+    keys: readonly string[],
+    args: readonly string[],
+    value?: Buffer,
+  ): Promise<Reply> {
     const command = commands.get(procedure.name)
     if (command === undefined) throw new Error(`The store was not told of the procedure ${procedure.name}`)
-    return breaker.run(() => command(...keys, ...args), timeoutMs, toFault)
+    const work = value ? () => command(...keys, ...args, value) : () => command(...keys, ...args)
+    return breaker.run(work, timeoutMs, toFault)
   }
 
   return {

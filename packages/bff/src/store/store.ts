@@ -15,8 +15,17 @@ export interface Procedure {
   /** How many keys it takes. All of them share one hash tag, so that a cluster holds them on one node. */
   readonly keyCount: number
   readonly lua: string
-  /** @param nowMs the store's time; Lua asks Redis for it. */
-  readonly local: (state: MemoryState, keys: readonly string[], args: readonly string[], nowMs: number) => Reply
+  /**
+   * @param nowMs the store's time; Lua asks Redis for it.
+   * @param value bytes beside the arguments; for Lua the last of them.
+   */
+  readonly local: (
+    state: MemoryState,
+    keys: readonly string[],
+    args: readonly string[],
+    nowMs: number,
+    value?: Buffer,
+  ) => Reply
 }
 
 /** How a value is set. */
@@ -36,7 +45,7 @@ export interface SetOptions {
 export interface Store {
   /** Whether other processes see the same state. */
   readonly isShared: boolean
-  run(procedure: Procedure, keys: readonly string[], args: readonly string[]): Promise<Reply>
+  run(procedure: Procedure, keys: readonly string[], args: readonly string[], value?: Buffer): Promise<Reply>
   get(key: string): Promise<Buffer | undefined>
   /** Resolves with whether the value was set. */
   set(key: string, value: Buffer | string, options: SetOptions): Promise<boolean>

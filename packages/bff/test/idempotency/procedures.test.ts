@@ -34,7 +34,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-type Step = readonly [procedure: Procedure, args: readonly string[]]
+type Step = readonly [procedure: Procedure, args: readonly string[], value?: Buffer | undefined]
 
 const owner = fc.constantFrom('a:1', 'b:1', 'c:1')
 /** A lease that is over at once, or not before the test. */
@@ -48,8 +48,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     .tuple(owner, lease, phase)
     .map(([by, ms, at]): Step => [NOTE, [by, ms, '600000', at, at && `{"at":"${at}","text":"你好"}`]]),
   fc
-    .tuple(owner, fc.constantFrom('', 'done', 'lost'))
-    .map(([by, ending]): Step => [FINISH, [by, ending, ending && '{"end":1}', '600000']]),
+    .tuple(owner, fc.constantFrom('', 'done', 'lost'), fc.option(fc.uint8Array({ minLength: 1 }), { nil: undefined }))
+    .map(([by, ending, answer]): Step => {
+      const value = ending === 'done' && answer ? Buffer.from(answer) : undefined
+      return [FINISH, [by, ending, ending && '{"end":1}', '600000'], value]
+    }),
   fc.constant<Step>([CANCEL, ['600000']]),
 )
 
@@ -58,10 +61,12 @@ test('Redis and memory do the same, whatever is asked of them in whatever order'
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const memory = createMemoryStore()
       const key = `{test}:${randomUUID()}`
-      for (const [procedure, args] of steps) {
-        const keys = [key, `${key}:cancelled`].slice(0, procedure.keyCount)
-        const [there, here] = [await redis.run(procedure, keys, args), await memory.run(procedure, keys, args)]
-        expect(there).toEqual(here)
+      const answer = `${key}:result`
+      for (const [procedure, args, value] of steps) {
+        const keys = [key, procedure === FINISH ? answer : `${key}:cancelled`].slice(0, procedure.keyCount)
+        const [there, here] = [redis, memory].map((store) => store.run(procedure, keys, args, value))
+        expect(await there).toEqual(await here)
+        expect(await redis.get(answer)).toEqual(await memory.get(answer))
       }
     }),
     { numRuns: 60 },
