@@ -8,6 +8,7 @@ describe('Tokens', () => {
   it('finds exactly the tokens that it has', () => {
     const tokens = new Tokens([{ name: 'a', token: TOKEN }])
     expect(tokens.find(TOKEN)?.name).toBe('a')
+    expect(tokens.find(TOKEN)?.name, 'again').toBe('a')
     for (const wrong of ['', TOKEN.slice(1), `${TOKEN}0`, TOKEN.toUpperCase(), 'a']) {
       expect(tokens.find(wrong)).toBeUndefined()
     }

@@ -135,7 +135,7 @@ export class Exchanges {
     for (const { exchange } of [...this.#entries.values()]) exchange.abandon()
   }
 
-  /** Keeps the markers of what lives here from ageing. */
+  /** Keeps the markers of what lives here from ageing; to be called every minute. */
   refreshMarkers(): void {
     for (const name of this.#entries.keys()) this.#markers.refresh(name)
   }
@@ -170,6 +170,5 @@ export class Exchanges {
   #forget(name: string): void {
     this.#entries.delete(name)
     this.#finished.delete(name)
-    this.#markers.refresh(name)
   }
 }

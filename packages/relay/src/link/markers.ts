@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, utimesSync, writeSync } from 'node:fs'
+import { closeSync, lstatSync, mkdirSync, openSync, statSync, utimesSync, writeSync } from 'node:fs'
 import { readdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
@@ -16,8 +16,8 @@ export interface Markers {
   refresh(name: string): void
 }
 
-/** How long a marker lives, in ms. */
-export const MARKER_LIFE_MS: number = 15 * 60_000
+/** How long a marker lives, in ms: 15 minutes from its exchange's end, up to which it was refreshed every minute. */
+export const MARKER_LIFE_MS: number = 16 * 60_000
 
 const CANCELLED = 'x'
 
@@ -42,12 +42,10 @@ export class FileMarkers implements Markers {
   }
 
   look(name: string): MarkerState {
-    try {
-      return readFileSync(this.#file(name), 'latin1') === CANCELLED ? 'cancelled' : 'claimed'
-    } catch (error) {
-      if (isCode(error, 'ENOENT')) return 'free'
-      throw error
-    }
+    // Not by reading it: an exception for each new exchange would cost more than all else here.
+    const size = statSync(this.#file(name), { throwIfNoEntry: false })?.size
+    if (size === undefined) return 'free'
+    return size === CANCELLED.length ? 'cancelled' : 'claimed'
   }
 
   claim(name: string): boolean {

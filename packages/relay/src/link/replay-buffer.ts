@@ -54,7 +54,8 @@ export class ReplayBuffer {
   add(piece: Buffer): void {
     for (let at = 0; at < piece.length; ) {
       const block = this.#openBlock(piece.length - at)
-      const copied = piece.copy(block.bytes, block.used, at)
+      const copied = Math.min(piece.length - at, block.bytes.length - block.used)
+      block.bytes.set(copied === piece.length ? piece : piece.subarray(at, at + copied), block.used)
       block.used += copied
       at += copied
       this.#end += copied
