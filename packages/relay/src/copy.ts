@@ -4,6 +4,7 @@ import type { FerryError } from '@llm-ferry/sdk'
 import type { Output } from './answer.ts'
 import { refuse } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { joined } from './joined.ts'
 import { readAway } from './linger.ts'
 
 /** What a copy needs of the side that it copies from. */
@@ -131,8 +132,7 @@ export class Copy implements Output {
   #takeQueue(): Buffer | undefined {
     const queue = this.#queue
     if (queue === undefined) return undefined
-    const [first] = queue
-    const chunk = queue.length === 1 && first !== undefined ? first : Buffer.concat(queue, this.#queuedBytes)
+    const chunk = joined(queue, this.#queuedBytes)
     this.#queue = undefined
     this.#queuedBytes = 0
     // Large reads are let go: one of 64 KiB behind each waiting stream would be all its memory.
