@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,6 +8,7 @@ import { eventually } from '../../testkit/eventually.ts'
 import { type Chat, chat, type Door, load } from '../chats.ts'
 import { type StreamingVendor, startVendor } from '../vendor.ts'
 import { keeperOf } from './backup.ts'
+import { hostSuite } from './host-suite.ts'
 import { HERE_4, HERE_6, openOutside } from './scan.ts'
 import { copyStack, docker, openWay, type Stack, startEngine } from './stacks.ts'
 
@@ -304,6 +306,21 @@ describe('the stacks on a Docker engine', () => {
     await expectOneCallEach(chats)
   })
 
+  it.each(['overseas', 'domestic', 'monitoring'])(
+    '%s: has a compose file that Compose takes without a warning',
+    (name) => {
+      const file = join(domestic.folder, '..', name, 'compose.yaml')
+      const env = { ...process.env, OVERSEAS_PRIMARY: 'a.example' }
+      // up.sh writes it.
+      if (name === 'overseas') writeFileSync(join(domestic.folder, '..', name, 'settings.env'), '')
+      const { stdout, stderr, status } = spawnSync('docker', ['compose', '-f', file, 'config', '-q'], {
+        env,
+        encoding: 'utf8',
+      })
+      expect({ stdout, stderr, status }).toEqual({ stdout: '', stderr: '', status: 0 })
+    },
+  )
+
   it('keeps secrets where only their owner can look', () => {
     expect(readFileSync(join(primary.folder, 'secrets/relay/openai_api_key'), 'utf8')).toBe(VENDOR_KEY)
     expect(
@@ -322,4 +339,6 @@ describe('the stacks on a Docker engine', () => {
       ),
     ).not.toContain(VENDOR_KEY)
   })
+
+  hostSuite()
 })
