@@ -100,7 +100,10 @@ describe.each(SIDES)('$side', ({ side, service, table, read }) => {
     Object.fromEntries(
       Object.entries({ ...written(), ...inCompose() }).map(([name, value]) => [
         name,
-        value.replace('/run/secrets', at(`secrets/${service}`)).replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1'),
+        value
+          .replace('/run/secrets', at(`secrets/${service}`))
+          .replaceAll(/\$\{[A-Z_]+:\+[^}]*\}/g, '')
+          .replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1'),
       ]),
     )
 
