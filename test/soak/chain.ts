@@ -27,7 +27,7 @@ const UNLIMITED = '1000000000'
 /** A connection over the border carries this many bytes at most before it is cut, and this many at least. */
 const CUT_AFTER = { least: 2000, most: 60_000 }
 /** How long a relay keeps an exchange that nobody asks for. */
-const GRACE_MS = 4000
+const GRACE_MS = 20_000
 /** All connections over the border are cut together so often, in s. */
 const CUT_ALL_EVERY = 7
 /** Redis is away for a second so often, in s: the limits go on in memory meanwhile. */
@@ -249,7 +249,7 @@ export async function startChainSoak(): Promise<Soak> {
 
 /** What a service still counts as under way when nothing is, and no exchange can be waited for any more. */
 async function unsettled(port: number, names: readonly string[]): Promise<string[]> {
-  for (const deadline = performance.now() + 2 * GRACE_MS; ; await sleep(200)) {
+  for (const deadline = performance.now() + 1.5 * GRACE_MS; ; await sleep(200)) {
     const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
     const faults = names.flatMap((name) => {
       const values = [...page.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) => value)
@@ -264,7 +264,8 @@ function ledgerFaults(file: string): string[] {
   const ids = readFileSync(file, 'utf8')
     .trimEnd()
     .split('\n')
-    .map((line) => (JSON.parse(line) as { id: string }).id)
+    .map((line) => JSON.parse(line) as { id: string; kind: string })
+    .map(({ id, kind }) => `${id} ${kind}`)
   const twice = ids.length - new Set(ids).size
   return twice > 0 ? [`${twice} calls are in the ledger twice`] : []
 }

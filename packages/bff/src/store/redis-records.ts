@@ -15,6 +15,8 @@ export class RedisRecords {
   readonly #client: Redis | Cluster
   readonly #bounded: Bounded
   readonly #reclaimedAt = new Map<string, number>()
+  /** Records that were handled, by stream, until Redis has been told so: handled again they would be there twice. */
+  readonly #handled = new Map<string, readonly string[]>()
 
   constructor(client: Redis | Cluster, bounded: Bounded) {
     this.#client = client
@@ -26,13 +28,24 @@ export class RedisRecords {
     consumer: string,
     handle: (records: readonly string[]) => Promise<void>,
   ): Promise<number> {
+    await this.#acknowledge(stream)
     const entries = [...(await this.#reclaim(stream, consumer)), ...(await this.#next(stream, consumer))]
     if (entries.length === 0) return 0
     await handle(entries.map(([, fields]) => fields[1] ?? ''))
-    const ids = entries.map(([id]) => id)
-    await this.#bounded(() => this.#client.xack(stream, GROUP, ...ids))
+    this.#handled.set(
+      stream,
+      entries.map(([id]) => id),
+    )
+    await this.#acknowledge(stream)
     await this.#trim(stream)
     return entries.length
+  }
+
+  async #acknowledge(stream: string): Promise<void> {
+    const ids = this.#handled.get(stream)
+    if (ids === undefined) return
+    await this.#bounded(() => this.#client.xack(stream, GROUP, ...ids))
+    this.#handled.delete(stream)
   }
 
   async #next(stream: string, consumer: string): Promise<readonly Entry[]> {

@@ -51,6 +51,26 @@ describe('the store in Redis', () => {
     expect(replies.map(([, used]) => used).sort()).toEqual([2, 3, 4, 5, 6])
   })
 
+  test('hands records over once, also when Redis goes before it hears that they were handled', async () => {
+    await server.command('XADD {t}:records * record first')
+    const seen: string[] = []
+    const take = async (records: readonly string[]): Promise<void> => {
+      seen.push(...records)
+      if (seen.length > 1) return
+      // Redis is not even asked once it has not answered.
+      server.freeze()
+      for (let tries = 0; tries < 10; tries++) await fault(store.get('x'))
+    }
+    expect(await fault(store.consume('{t}:records', 'one', take))).not.toBe('answered')
+    server.thaw()
+    await eventually('Redis answers', answers)
+    await server.command('XADD {t}:records * record second')
+    expect(await store.consume('{t}:records', 'one', take)).toBe(1)
+    expect(seen).toEqual(['first', 'second'])
+    // Nothing is left for others to take over.
+    expect(await server.command('XPENDING {t}:records ferry')).toMatch(/^\*4\r\n:0/)
+  })
+
   test('refuses a procedure that it was not told of', async () => {
     await expect(store.run({ ...addWithin, name: 'ferryLater' }, ['{t}:later'], ['1', '1'])).rejects.toThrow('not told')
   })
