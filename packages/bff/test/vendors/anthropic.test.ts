@@ -358,7 +358,9 @@ describe('the Anthropic request', () => {
     const old = send({ temperature: 1.5, top_p: 0.9 }, on('claude-sonnet-4-5'))
     expect(old.body).toMatchObject({ temperature: 1 })
     expect(old.headers['anthropic-version']).toBe('2023-06-01')
-    expect(old.dropped).toEqual(['top_p'])
+    // 1 is the vendor's most: what is sent is not what was asked for, and the caller is told.
+    expect(old.dropped).toEqual(['temperature', 'top_p'])
+    expect(send({ temperature: 1 }, on('claude-sonnet-4-5')).dropped).toEqual([])
     const fresh = send(
       { temperature: 1.5, top_p: 0.9, seed: 0, logit_bias: {}, frequency_penalty: 1, top_k: 3, x: null },
       on('claude-opus-5'),

@@ -137,7 +137,8 @@ Written by \`packages/bff/test/vendors/docs.test.ts\`; it fails when this page i
 
 - **carried**: sent as it came.
 - **translated**: said in the vendor’s own fields, which are named.
-- **left out**: the vendor has nothing like it, and the answer is still what was asked for. Named in \`x-ferry-dropped\`.
+- **left out**: the vendor has nothing like it, and the answer is still what was asked for. Named in \`x-ferry-dropped\`. So is a \`temperature\` above 1 at
+  Claude, which takes no more and is sent 1.
 - **ignored**: changes nothing, since the vendor does so anyway, or since it means something to another vendor only.
 - **refused**: 400 \`unsupported_parameter\` before the call, with the field as \`param\`; a fallback target is skipped.
 

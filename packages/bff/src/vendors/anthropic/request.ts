@@ -53,7 +53,8 @@ function refuse(request: ChatRequest, target: Target): void {
 function mapSampling(request: ChatRequest, traits: ModelTraits, sent: Set<string>): Json {
   if (!traits.sampling) return {}
   if (request.temperature !== undefined) {
-    sent.add('temperature')
+    // Above its 1 the vendor refuses: the nearest is sent, and the caller told that it is not what it asked for.
+    if (request.temperature <= 1) sent.add('temperature')
     return { temperature: Math.min(request.temperature, 1) }
   }
   if (request.top_p === undefined) return {}
