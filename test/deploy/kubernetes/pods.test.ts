@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -61,8 +62,16 @@ describe('the Pods of overseas and domestic', () => {
     vendor = await startVendor()
     redis = await startRedis()
     fillIn(copy, certificates)
-    overseas = [...manifestsOf(copy.render('overlays/overseas')), tlsSecret(certificates)]
-    domestic = manifestsOf(copy.render('overlays/domestic'))
+    const { ca, cert, key } = certificates
+    overseas = [
+      ...manifestsOf(copy.render('overlays/overseas')),
+      secret('relay-tls', { 'tls.crt': cert, 'tls.key': key }),
+      secret('relay-client-ca', { 'ca.crt': ca }),
+    ]
+    domestic = [
+      ...manifestsOf(copy.render('overlays/domestic')),
+      secret('bff-client-tls', { 'tls.crt': cert, 'tls.key': key }),
+    ]
     bridges.push(await socketTo(vendor.port, join(folder, 'vendor.sock')))
     bridges.push(await socketTo(redis.port, join(folder, 'redis.sock')))
     // All, so that none starts after the end.
@@ -95,6 +104,25 @@ describe('the Pods of overseas and domestic', () => {
     expectOneCallEach([answer])
     const { requestId } = answer
     await eventually('the ledger has it', () => pod('bff').container('bff').log().includes(`${requestId}`))
+  })
+
+  it('take no call without a certificate', async () => {
+    const answer = await new Promise<number | undefined>((resolve, reject) => {
+      const { ca } = certificates
+      const socketPath = pod('relay-0').socket(8443)
+      const asking = request({
+        socketPath,
+        path: '/proxy/openai/models',
+        ca,
+        servername: 'relay-0.example.com',
+        agent: false,
+      })
+      asking
+        .once('response', (response) => resolve(response.resume().statusCode))
+        .once('error', reject)
+        .end()
+    })
+    expect(answer).toBe(403)
   })
 
   it('answer all their probes', async () => {
@@ -231,17 +259,25 @@ function fillIn(copy: DeployCopy, { ca }: Certificates): void {
     `BFF_KEYS=app:${KEY}\nRELAY_TOKEN=${TOKEN}\nREDIS_URL=redis://redis.example.cn:6379/0\nREDIS_CACHE_URL=\nBFF_ADMIN_TOKEN=\nSESSION_SECRET=\n`,
   )
   copy.write('overlays/domestic/ca.crt', ca)
-  const kustomization = 'overlays/domestic/kustomization.yaml'
-  const withFiles = read(kustomization)
-    .replace('# - name: bff-files', '- name: bff-files')
-    .replace('#   files: [ferry.yaml]', '  files: [ca.crt]')
-  copy.write(kustomization, withFiles)
+  const kustomization = (overlay: string): string => `overlays/${overlay}/kustomization.yaml`
+  copy.write(
+    kustomization('domestic'),
+    read(kustomization('domestic'))
+      .replace('# - name: bff-files', '- name: bff-files')
+      .replace('#   files: [ferry.yaml]', '  files: [ca.crt]')
+      .replace('components: []', 'components:')
+      .replace('# - ../../components/client-certificate', '  - ../../components/client-certificate'),
+  )
+  copy.write(
+    kustomization('overseas'),
+    read(kustomization('overseas')).replace('# - ../../components/client-ca', '- ../../components/client-ca'),
+  )
 }
 
-/** What cert-manager would make. */
-const tlsSecret = ({ cert, key }: Certificates): Manifest => ({
+/** A Secret that others make, such as cert-manager. */
+const secret = (name: string, files: Readonly<Record<string, string>>): Manifest => ({
   kind: 'Secret',
-  metadata: { name: 'relay-tls' },
+  metadata: { name },
   spec: undefined,
-  data: { 'tls.crt': Buffer.from(cert).toString('base64'), 'tls.key': Buffer.from(key).toString('base64') },
+  data: Object.fromEntries(Object.entries(files).map(([key, text]) => [key, Buffer.from(text).toString('base64')])),
 })
