@@ -8,7 +8,7 @@ import { freePort } from '../testkit/ports.ts'
 import { MONITORING } from './monitoring-files.ts'
 import { type Program, runProgram, startProgram } from './program.ts'
 import { type Robot, startRobot } from './robot.ts'
-import { REDIS_PASSWORD, type WatchedFerry } from './watched-ferry.ts'
+import { REDIS_PASSWORD, type Stop, stopAll, type WatchedFerry } from './watched-ferry.ts'
 
 /** One line of an answer to a query. */
 export interface Sample {
@@ -46,15 +46,19 @@ const PORTS = [9093, 9094, 9100, 9113, 9114, 9115, 9121, 9190] as const
  */
 export async function startMonitoring(ferry: WatchedFerry): Promise<MonitoringStack> {
   for (let attempt = 1; ; attempt++) {
-    const stack = await launch(ferry, join(ferry.folder, `attempt-${attempt}`))
+    const stops: Stop[] = []
+    const stack = await launch(ferry, join(ferry.folder, `attempt-${attempt}`), stops).catch(async (error: unknown) => {
+      await stopAll(stops)
+      throw error
+    })
     if (stack !== undefined) return stack
+    await stopAll(stops)
     if (attempt === 3) throw new Error('another process took a port three times')
   }
 }
 
 /** @returns nothing when another process took a port that was free a moment ago. */
-async function launch(ferry: WatchedFerry, folder: string): Promise<MonitoringStack | undefined> {
-  const stops: (() => unknown)[] = []
+async function launch(ferry: WatchedFerry, folder: string, stops: Stop[]): Promise<MonitoringStack | undefined> {
   const keep = <T extends { stop(): unknown }>(part: T): T => {
     stops.push(() => part.stop())
     return part
@@ -144,16 +148,10 @@ async function launch(ferry: WatchedFerry, folder: string): Promise<MonitoringSt
     if (body?.status === 'error') throw new Error(body.error)
     return body?.data
   }
-  const stop = async (): Promise<void> => {
-    for (const one of stops.reverse()) await one()
-  }
   const isTaken = (): boolean => programs.some(({ log }) => /address already in use|EADDRINUSE/i.test(log()))
   const serves = async (): Promise<boolean> => isTaken() || (await ask('status/config')) !== undefined
   await eventually('Prometheus serves', serves, 20_000)
-  if (isTaken()) {
-    await stop()
-    return undefined
-  }
+  if (isTaken()) return undefined
   return {
     query: async (expr) => (await ask(`query?query=${encodeURIComponent(expr)}`))?.result ?? [],
     metricNames: async () => new Set(await ask('label/__name__/values')),
@@ -167,7 +165,7 @@ async function launch(ferry: WatchedFerry, folder: string): Promise<MonitoringSt
     },
     robots,
     prometheus,
-    stop,
+    stop: () => stopAll(stops),
   }
 }
 

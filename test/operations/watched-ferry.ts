@@ -16,6 +16,13 @@ const BFF_KEY = 'bff-key-of-app-0123456789'
 export const REDIS_PASSWORD = 'redis-password-0123456789'
 const messages = [{ role: 'user' as const, content: 'Say hello' }]
 
+export type Stop = () => unknown
+
+/** The last first. */
+export async function stopAll(stops: Stop[]): Promise<void> {
+  for (const stop of stops.splice(0).reverse()) await stop()
+}
+
 /** What deploy/overseas and deploy/domestic start, as processes: nginx before two relays, nginx before two BFFs, Redis. */
 export interface WatchedFerry {
   readonly folder: string
@@ -40,7 +47,14 @@ export interface WatchedFerry {
 }
 
 export async function startWatchedFerry(): Promise<WatchedFerry> {
-  const stops: (() => unknown)[] = []
+  const stops: Stop[] = []
+  return start(stops).catch(async (error: unknown) => {
+    await stopAll(stops)
+    throw error
+  })
+}
+
+async function start(stops: Stop[]): Promise<WatchedFerry> {
   const keep = <T extends { stop(): unknown }>(part: T): T => {
     stops.push(() => part.stop())
     return part
@@ -131,9 +145,7 @@ export async function startWatchedFerry(): Promise<WatchedFerry> {
       await ferry.chat({ model: 'openai/gpt-5.4-mini', messages, user: 'unlucky' })
       redis.thaw()
     },
-    stop: async () => {
-      for (const stop of stops.reverse()) await stop()
-    },
+    stop: () => stopAll(stops),
   }
 }
 
