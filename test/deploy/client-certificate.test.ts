@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Line } from '../border/line.ts'
 import { answerRightly, callOverLink, wholeBody } from '../border/rig.ts'
 import { session } from '../clients/websocket/rig.ts'
+import { ferry } from '../operations/ferry.ts'
 import { type Certificates, createCertificates } from '../testkit/certs.ts'
 import { type ClientAuthority, type ClientPair, createClientAuthority, replacePair } from '../testkit/client-certs.ts'
 import { DIALECTS, json, requestBytes, sseHead } from '../testkit/dialects.ts'
@@ -119,10 +120,10 @@ describe('FERRY_CLIENT_CERT=all', () => {
   it('is no obstacle to a BFF with a certificate: chats, streams, uploads, sessions', async () => {
     const shown = authority.issue('bff', 'bff-1')
     const service = await bff(showing(shown))
-    const ferry = clientOf(service)
-    const plain = await ferry.chat(CHAT)
+    const client = clientOf(service)
+    const plain = await client.chat(CHAT)
     expect(plain.text).not.toBe('')
-    expect((await ferry.chat.stream(CHAT).final()).text).not.toBe('')
+    expect((await client.chat.stream(CHAT).final()).text).not.toBe('')
 
     vendor.script = afterBody(() => json('{"text":"hello"}'))
     const form = new FormData()
@@ -227,7 +228,7 @@ describe('FERRY_CLIENT_CERT=all', () => {
   it('takes a renewed certificate, of another authority even, while a stream runs on', async () => {
     const shown = authority.issue('bff', 'renewed')
     const service = await bff(showing(shown))
-    const ferry = clientOf(service)
+    const client = clientOf(service)
     const piece = (text: string, finish: string | null = null) =>
       chunk(
         `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'gpt-x', choices: [{ index: 0, delta: { content: text }, finish_reason: finish }] })}\n\n`,
@@ -247,7 +248,7 @@ describe('FERRY_CLIENT_CERT=all', () => {
     let text = ''
     let isWhole = false
     const reading = (async () => {
-      for await (const delta of ferry.chat.stream(CHAT).textDeltas()) text += delta
+      for await (const delta of client.chat.stream(CHAT).textDeltas()) text += delta
       isWhole = true
     })()
     await eventually('the stream runs', () => text === 'before ')
@@ -264,12 +265,12 @@ describe('FERRY_CLIENT_CERT=all', () => {
       answerRightly(vendor)
       // New connections show the new one; of the former ones nginx has closed those that were idle.
       await eventually('a chat goes through', () =>
-        ferry.chat(CHAT).then(
+        client.chat(CHAT).then(
           () => true,
           () => false,
         ),
       )
-      for (let i = 0; i < 3; i++) await ferry.chat(CHAT)
+      for (let i = 0; i < 3; i++) await client.chat(CHAT)
       expect(isWhole).toBe(false)
       mayEnd()
       await reading
@@ -279,6 +280,37 @@ describe('FERRY_CLIENT_CERT=all', () => {
       copyFileSync(authority.caFile, caFile)
       front.command('reload')
     }
+  })
+
+  it('is explained by ferry doctor, and no hindrance to bench-link', async () => {
+    const settings = { RELAY_URLS: relayUrl(), RELAY_TOKEN, NODE_EXTRA_CA_CERTS: server.caFile }
+    // But for nginx's own certificate, which is good for a day.
+    const isFault = (one: { check: string; state: string }) => one.state === 'fail' && one.check !== 'certificate'
+    const faultsOf = async (pair?: ClientPair): Promise<string[]> => {
+      const { stdout } = await ferry(['doctor', '--json'], { ...settings, ...(pair && showing(pair)) })
+      const found = JSON.parse(stdout) as { check: string; state: string; detail: string }[]
+      return found.filter(isFault).map(({ check, detail }) => `${check}: ${detail}`)
+    }
+    const [good, monitoring] = [authority.issue('bff', 'doctor'), authority.issue('monitoring', 'doctors-own')]
+    const strangers = createClientAuthority()
+    stops.push(() => strangers.remove())
+    expect(await faultsOf(good)).toEqual([])
+    expect(await faultsOf()).toEqual(['client-cert: the relay’s door takes callers with a client certificate only'])
+    const notTaken = 'client-cert: the relay’s door does not take our client certificate: '
+    expect(await faultsOf(strangers.issue('bff', 'doctor'))).toEqual([expect.stringContaining(`${notTaken}unable to`)])
+    expect(await faultsOf(monitoring)).toEqual([`${notTaken}it is not for calls`])
+    expect(await faultsOf(authority.expired(good))).toEqual([
+      expect.stringMatching(/^client-cert: expired at 20/),
+      `${notTaken}certificate has expired`,
+    ])
+    const mixed = { ...good, keyFile: monitoring.keyFile }
+    expect((await faultsOf(mixed))[0]).toContain(
+      'RELAY_CLIENT_CERT_FILE and RELAY_CLIENT_KEY_FILE do not belong together',
+    )
+
+    const bench = await ferry(['bench-link', '--samples', '5', '--json'], { ...settings, ...showing(good) })
+    expect(bench).toMatchObject({ code: 0, stderr: '' })
+    expect((await ferry(['bench-link', '--samples', '5'], settings)).stderr).toContain('answered with 403')
   })
 
   it('keeps the former certificate when what took its place cannot be used', async () => {

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { ClientCertificate } from '../client-certificate.ts'
 
 /** An answer, read to its end (of which at most 1 MiB is kept). */
 export interface Answer {
@@ -30,10 +31,11 @@ export class Asker {
   readonly #origin: URL
   readonly #agent: HttpAgent | HttpsAgent
 
-  constructor(origin: URL) {
+  /** @param shown to a server that asks for a certificate. */
+  constructor(origin: URL, shown?: ClientCertificate) {
     this.#origin = origin
     const options = { keepAlive: true, maxSockets: 1 }
-    this.#agent = origin.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
+    this.#agent = origin.protocol === 'https:' ? new HttpsAgent({ ...options, ...shown }) : new HttpAgent(options)
   }
 
   /** @param path below the origin's own path. */

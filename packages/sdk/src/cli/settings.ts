@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import type { ClientCertificate } from '../client-certificate.ts'
 import { wrongUse } from './command.ts'
 
 /** Variables of the services, as the commands read them. */
@@ -37,6 +38,15 @@ function read(path: string, what: string): string {
     const reason = (error as NodeJS.ErrnoException).code
     throw wrongUse(`${what}, ${path}, cannot be read (${reason}): correct the path or its permissions`)
   }
+}
+
+/** What the relays are shown; undefined where nothing is set. @throws {CliError} for half of it, and for files that cannot be read. */
+export function clientCertificate(settings: Settings): ClientCertificate | undefined {
+  const { RELAY_CLIENT_CERT_FILE: cert, RELAY_CLIENT_KEY_FILE: key } = settings
+  if (!cert && !key) return undefined
+  if (!cert) throw wrongUse('RELAY_CLIENT_CERT_FILE is missing: RELAY_CLIENT_KEY_FILE needs its certificate')
+  if (!key) throw wrongUse('RELAY_CLIENT_KEY_FILE is missing: RELAY_CLIENT_CERT_FILE needs its key')
+  return { cert: read(cert, 'RELAY_CLIENT_CERT_FILE'), key: read(key, 'RELAY_CLIENT_KEY_FILE') }
 }
 
 /** The addresses of RELAY_URLS, each host once: `https://a|https://a:8443` are two ways to one host. */

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import type { ClientCertificate } from '../../client-certificate.ts'
 import { LINK_HEADERS } from '../../link/wire/index.ts'
 import { readArguments } from '../arguments.ts'
 import { CliError, type Command, wrongUse } from '../command.ts'
 import { expectedMbit, measureLine } from '../doctor/line.ts'
 import { Asker } from '../http.ts'
-import { readSettings, relayUrls } from '../settings.ts'
+import { clientCertificate, readSettings, relayUrls } from '../settings.ts'
 
 const SIZES_KIB = [16, 128, 1024] as const
 
@@ -13,7 +14,8 @@ const HELP = `ferry bench-link: measure the line to each relay
   ferry bench-link [--env FILE] [--samples 50] [--json]
 
   For each address of RELAY_URLS: a cold request, warm round trips, and uploads of 16 KiB, 128 KiB and 1 MiB to the
-  relay, which takes them whole and then refuses them: no vendor is called and nothing is billed. Needs RELAY_TOKEN.
+  relay, which takes them whole and then refuses them: no vendor is called and nothing is billed. Needs RELAY_TOKEN,
+  and RELAY_CLIENT_CERT_FILE and RELAY_CLIENT_KEY_FILE where the relays take callers with a certificate only.
 `
 
 interface Measured {
@@ -44,10 +46,11 @@ export const benchLink: Command = {
     const relays = relayUrls(settings)
     if (relays.length === 0) throw wrongUse('RELAY_URLS is not set: name the relays, or a file with --env')
     if (token === undefined) throw wrongUse('RELAY_TOKEN is not set: the relay takes uploads from those it knows')
+    const shown = clientCertificate(settings)
     const faults: string[] = []
     for (const url of relays) {
       try {
-        const measured = await measure(url, token, samples)
+        const measured = await measure(url, token, samples, shown)
         out(`${values.json ? JSON.stringify(measured) : textOf(measured)}\n`)
       } catch (error) {
         faults.push(`${url.host}: ${(error as Error).message}; \`ferry doctor\` says more`)
@@ -57,11 +60,16 @@ export const benchLink: Command = {
   },
 }
 
-async function measure(url: URL, token: string, samples: number): Promise<Measured> {
-  const cold = new Asker(url)
+async function measure(
+  url: URL,
+  token: string,
+  samples: number,
+  shown: ClientCertificate | undefined,
+): Promise<Measured> {
+  const cold = new Asker(url, shown)
   const { headMs: coldMs } = await cold.ask('/health')
   cold.close()
-  const asker = new Asker(url)
+  const asker = new Asker(url, shown)
   try {
     const line = await measureLine(asker, samples)
     const uploads: Measured['uploads'][number][] = []

@@ -10,6 +10,7 @@ const HELP = `ferry doctor: look at everything between here and the vendors, and
 
   Reads the environment and FILE (default .env), as the services do, and checks what is set:
     RELAY_URLS, RELAY_TOKEN        each relay: DNS, TCP, TLS, certificate, clock, round trips, token, vendor keys
+    RELAY_CLIENT_CERT_FILE, …KEY…  the certificate for the relays: its key, its days, whether they take it
     REDIS_URL                      Redis: reachable, version, eviction policy, persistence; sentinels, cluster
     FERRY_URL, FERRY_KEY           the BFF, as applications see it: DNS, TCP, TLS, clock, key
     OPENAI_API_KEY, …              (on a relay’s host) each vendor, asked directly with each key

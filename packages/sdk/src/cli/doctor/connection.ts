@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { ClientCertificate } from '../../client-certificate.ts'
 import { type Finding, findings, reasonOf } from './finding.ts'
 
 const TIMEOUT_MS = 8_000
@@ -8,13 +9,13 @@ const DAY_MS = 86_400_000
 const [WARN_DAYS, FAIL_DAYS] = [14, 3]
 
 /** DNS, TCP, TLS and the certificate, in this order; ends at the first that fails. */
-export async function checkConnection(url: URL): Promise<readonly Finding[]> {
+export async function checkConnection(url: URL, shown?: ClientCertificate): Promise<readonly Finding[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
   const found: Finding[] = [await checkName(host)]
   if (found.at(-1)?.state !== 'fail') found.push(await checkTcp(host, port))
   if (found.at(-1)?.state === 'fail' || url.protocol !== 'https:') return found
-  return [...found, ...(await checkTls(host, port))]
+  return [...found, ...(await checkTls(host, port, shown))]
 }
 
 async function checkName(host: string): Promise<Finding> {
@@ -51,10 +52,10 @@ async function checkTcp(host: string, port: number): Promise<Finding> {
   }
 }
 
-async function checkTls(host: string, port: number): Promise<readonly Finding[]> {
+async function checkTls(host: string, port: number, shown?: ClientCertificate): Promise<readonly Finding[]> {
   const { ok, fail } = findings('tls', `${host}:${port}`)
   try {
-    const socket = connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }) })
+    const socket = connectTls({ host, port, ...shown, ...(isIP(host) ? {} : { servername: host }) })
     await opened(socket, 'secureConnect')
     const found = [ok(`${socket.getProtocol()}, ${socket.getCipher().name}`), certificateDays(host, socket)]
     socket.destroy()
@@ -83,6 +84,11 @@ function tlsFault(reason: string, host: string): readonly [string, string] {
     return [
       'nobody known here has signed the certificate',
       'serve the whole chain (fullchain.pem), or name your own authority in NODE_EXTRA_CA_CERTS',
+    ]
+  if (/ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(reason))
+    return [
+      'it refuses our client certificate, or wants one',
+      'set RELAY_CLIENT_CERT_FILE and RELAY_CLIENT_KEY_FILE to a pair that its authority signed (docs/deploy)',
     ]
   if (/EPROTO|WRONG_VERSION|ERR_SSL/.test(reason))
     return ['no TLS is spoken there', 'the address should be http://…, or nginx lacks `ssl` on this port']

@@ -1,6 +1,8 @@
+import type { ClientCertificate } from '../../client-certificate.ts'
 import { wrongUse } from '../command.ts'
 import { httpUrl, relayUrls, type Settings } from '../settings.ts'
 import { checkBff } from './bff.ts'
+import { checkClientCertificate } from './client-certificate.ts'
 import { checkConnection } from './connection.ts'
 import { type Finding, findings } from './finding.ts'
 import { checkRedis } from './redis.ts'
@@ -15,19 +17,20 @@ export async function diagnose(settings: Settings): Promise<readonly Finding[]> 
   const relays = relayUrls(settings)
   const { REDIS_URL, FERRY_URL } = settings
   const bffUrl = FERRY_URL === undefined ? undefined : httpUrl(FERRY_URL, 'FERRY_URL')
+  const own = checkClientCertificate(settings)
   const [throughRelays, redis, bff, vendors] = await Promise.all([
-    Promise.all(relays.map((url) => checkRelayAt(url, settings.RELAY_TOKEN))),
+    Promise.all(relays.map((url) => checkRelayAt(url, settings.RELAY_TOKEN, own.shown))),
     REDIS_URL === undefined ? [] : checkRedis(REDIS_URL),
     bffUrl === undefined ? [] : checkBffAt(bffUrl, settings.FERRY_KEY),
     checkVendors(settings),
   ])
-  const found = [...throughRelays.flat(), ...redis, ...bff, ...vendors]
+  const found = [...own.found, ...throughRelays.flat(), ...redis, ...bff, ...vendors]
   if (found.length === 0)
     throw wrongUse(
       'nothing to look at: set RELAY_URLS, REDIS_URL, FERRY_URL or a vendor’s key, or name a file with --env',
     )
   const services = [
-    ...relays.map((url) => ({ name: `relay ${url.host}`, url, credential: settings.RELAY_TOKEN })),
+    ...relays.map((url) => ({ name: `relay ${url.host}`, url, credential: settings.RELAY_TOKEN, shown: own.shown })),
     ...(bffUrl === undefined ? [] : [{ name: `BFF ${bffUrl.host}`, url: bffUrl, credential: settings.FERRY_KEY }]),
   ]
   // Of what is broken already nobody asks which version it is.
@@ -48,11 +51,15 @@ async function checkBffAt(url: URL, key: string | undefined): Promise<readonly F
   return isReachable ? [...connection, ...(await checkBff(url, key))] : connection
 }
 
-async function checkRelayAt(url: URL, token: string | undefined): Promise<readonly Finding[]> {
-  const connection = await checkConnection(url)
+async function checkRelayAt(
+  url: URL,
+  token: string | undefined,
+  shown: ClientCertificate | undefined,
+): Promise<readonly Finding[]> {
+  const connection = await checkConnection(url, shown)
   // A certificate that ends soon still connects.
   const isReachable = connection.every(({ state, check }) => state !== 'fail' || check === 'certificate')
-  return isReachable ? [...connection, ...(await checkRelay(url, token))] : connection
+  return isReachable ? [...connection, ...(await checkRelay(url, token, shown))] : connection
 }
 
 function nodeVersion(): Finding {

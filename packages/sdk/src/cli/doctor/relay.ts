@@ -1,33 +1,45 @@
+import type { ClientCertificate } from '../../client-certificate.ts'
 import { type Answer, Asker } from '../http.ts'
+import { certificateRefusal } from './client-certificate.ts'
 import { checkClock } from './clock.ts'
 import { type Finding, findings, reasonOf } from './finding.ts'
 import { checkLine } from './line.ts'
 import { PROBES, vendorFinding } from './vendors.ts'
 
 /** What stands behind a relay's address, once it can be connected to. */
-export async function checkRelay(url: URL, token: string | undefined): Promise<readonly Finding[]> {
-  const asker = new Asker(url)
+export async function checkRelay(
+  url: URL,
+  token: string | undefined,
+  shown?: ClientCertificate,
+): Promise<readonly Finding[]> {
+  const asker = new Asker(url, shown)
   try {
-    const ready = await checkReady(asker, url.host)
+    const ready = await checkReady(asker, url.host, shown)
     if (ready.answer === undefined) return [ready.finding]
     const found = [
       ready.finding,
       checkClock(url.host, ready.answer, 'the relay'),
       ...(await checkLine(asker, url.host)),
     ]
-    return [...found, ...(await checkToken(asker, url.host, token))]
+    return [...found, ...(await checkToken(asker, url.host, token, shown))]
   } finally {
     asker.close()
   }
 }
 
-async function checkReady(asker: Asker, host: string): Promise<{ finding: Finding; answer?: Answer }> {
+async function checkReady(
+  asker: Asker,
+  host: string,
+  shown: ClientCertificate | undefined,
+): Promise<{ finding: Finding; answer?: Answer }> {
   const { ok, warn, fail } = findings('ready', host)
   const answer = await asker.ask('/ready').catch(reasonOf)
   if (typeof answer === 'string')
     return {
       finding: fail(`/ready is not answered (${answer})`, 'read the log of nginx and of the relays on that host'),
     }
+  const refusal = certificateRefusal(host, answer, shown !== undefined)
+  if (refusal !== undefined) return { finding: refusal }
   if (answer.headers['x-ferry-error'] === 'upstream_unreachable')
     return {
       finding: fail(
@@ -52,7 +64,12 @@ async function checkReady(asker: Asker, host: string): Promise<{ finding: Findin
   return { finding: ok('takes new requests'), answer }
 }
 
-async function checkToken(asker: Asker, host: string, token: string | undefined): Promise<readonly Finding[]> {
+async function checkToken(
+  asker: Asker,
+  host: string,
+  token: string | undefined,
+  shown: ClientCertificate | undefined,
+): Promise<readonly Finding[]> {
   const { ok, fail } = findings('token', host)
   if (token === undefined)
     return [fail('RELAY_TOKEN is not set', 'set it to one of the tokens in the relay’s RELAY_TOKENS')]
@@ -62,6 +79,8 @@ async function checkToken(asker: Asker, host: string, token: string | undefined)
       .ask(`/proxy/${probe.vendor}${probe.path}`, { headers: probe.headers(token), timeoutMs: 20_000 })
       .catch(reasonOf)
     const code = typeof answer === 'string' ? undefined : answer.headers['x-ferry-error']
+    const refusal = typeof answer === 'string' ? undefined : certificateRefusal(host, answer, shown !== undefined)
+    if (refusal !== undefined) return [refusal]
     if (code === 'authentication_failed')
       return [
         fail(

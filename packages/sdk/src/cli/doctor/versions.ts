@@ -1,3 +1,4 @@
+import type { ClientCertificate } from '../../client-certificate.ts'
 import { Asker } from '../http.ts'
 import { ownVersion } from '../version.ts'
 import { type Finding, findings } from './finding.ts'
@@ -10,6 +11,8 @@ export interface Versioned {
   readonly name: string
   readonly url: URL
   readonly credential: string | undefined
+  /** What is shown to it where it asks for a certificate. */
+  readonly shown?: ClientCertificate | undefined
 }
 
 /** Compares what runs: this command line, the BFF and the relays. */
@@ -49,10 +52,10 @@ function silentFinding(names: readonly string[]): Finding {
 }
 
 /** What answers there: versions, with their commits where they are told. */
-async function buildsOf({ url, credential }: Versioned): Promise<ReadonlySet<string>> {
+async function buildsOf({ url, credential, shown }: Versioned): Promise<ReadonlySet<string>> {
   const builds = new Set<string>()
   for (let i = 0; i < QUESTIONS; i++) {
-    const asker = new Asker(url)
+    const asker = new Asker(url, shown)
     try {
       const { body } = await asker.ask('/health', { headers: { authorization: `Bearer ${credential}` } })
       const { version, commit } = JSON.parse(body.toString()) as { version?: string; commit?: string }
