@@ -8,8 +8,6 @@ afterEach(() => cluster?.stop())
 const CALLS = 2_000
 const QUOTA = 1_000
 const LEASE_MS = 4_000
-/** The process that is killed. */
-const VICTIM = 3
 
 const fateOf = (i: number): Fate => (i % 10 === 0 ? 'fail' : i % 3 === 0 ? 'slow-stream' : 'stream')
 const OUTCOMES: Readonly<Record<string, string>> = {
@@ -27,11 +25,11 @@ test('2,000 calls, a third cancelled, a tenth failing, one of four processes kil
   }
   cluster = await startCluster(4, env)
   // With a call of its own at the vendor, which only it knows of.
-  let isKilled = false
+  let victim: number | undefined
   cluster.vendor.onCall = (calls, user) => {
-    if (isKilled || calls < QUOTA / 2 || Number(user?.slice(1)) % 4 !== VICTIM) return
-    isKilled = true
-    cluster.bffs[VICTIM]?.signal('SIGKILL')
+    if (victim !== undefined || calls < QUOTA / 2) return
+    victim = Number(user?.slice(1)) % 4
+    cluster.bffs[victim]?.signal('SIGKILL')
   }
   const calls = Array.from({ length: CALLS }, (_, i) => {
     const fate = fateOf(i)
@@ -54,7 +52,7 @@ test('2,000 calls, a third cancelled, a tenth failing, one of four processes kil
   const unexplained: string[] = []
   for (const [user, line] of byUser) {
     const i = Number(user.slice(1))
-    const ofVictim = i % 4 === VICTIM
+    const ofVictim = i % 4 === victim
     // What only the victim knew: it was killed after letting the call in and before it said how the call ended.
     if (line.outcome === 'abandoned' && ofVictim) continue
     const seen = cluster.vendor.users.has(user)
@@ -68,7 +66,7 @@ test('2,000 calls, a third cancelled, a tenth failing, one of four processes kil
   // No line and no vendor call for whoever was refused or found nobody to talk to.
   outcomes.forEach(({ status }, i) => {
     if (status === 429) expect([byUser.has(`u${i}`), cluster.vendor.users.has(`u${i}`)]).toEqual([false, false])
-    if (status === 0) expect(i % 4).toBe(VICTIM)
+    if (status === 0) expect(i % 4).toBe(victim)
   })
   expect(lines.some(({ outcome }) => outcome === 'abandoned')).toBe(true)
   const tokens = lines.reduce((sum: number, line: LedgerLine) => sum + line.promptTokens + line.completionTokens, 0)

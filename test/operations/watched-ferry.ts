@@ -7,7 +7,7 @@ import { createFerry, type Ferry } from '@llm-ferry/sdk'
 import { type Front, overseasEnv, startFront } from '../deploy/front.ts'
 import { type Certificates, createCertificates } from '../testkit/certs.ts'
 import { type ClientPair, createClientAuthority } from '../testkit/client-certs.ts'
-import { freePort } from '../testkit/ports.ts'
+import { freePair, freePort } from '../testkit/ports.ts'
 import { type RedisServer, startRedis } from '../testkit/redis.ts'
 import { startSandbox } from '../testkit/sandbox.ts'
 import { RELAY_TOKEN, relayEnv, type Service, startBff, startRelay } from '../testkit/services.ts'
@@ -74,7 +74,7 @@ async function start(stops: Stop[]): Promise<WatchedFerry> {
     EXCHANGE_MARKERS_DIR: join(folder, 'markers'),
     TRUSTED_PROXIES: '127.0.0.1/32',
   })
-  const one = keep(await startRelay({ ...relayEnvironment, RELAY_WORKERS: '2' }))
+  const one = keep(await startRelay({ ...relayEnvironment, RELAY_WORKERS: '2', PORT: String(await freePair()) }))
   let two = await startRelay(relayEnvironment)
   const portsOfTwo = { PORT: String(two.port), METRICS_PORT: String(two.metricsPort) }
   stops.push(() => two.stop())

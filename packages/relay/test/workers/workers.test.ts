@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../../../../test/testkit/eventually.ts'
+import { freePair } from '../../../../test/testkit/ports.ts'
 import { RawClient } from '../../../../test/testkit/raw-client.ts'
 import { afterBody, chunk, head, lastChunk, ScriptedVendor } from '../../../../test/testkit/scripted-vendor.ts'
 import {
@@ -12,22 +13,6 @@ import {
   startFailing,
   startRelay,
 } from '../../../../test/testkit/services.ts'
-
-/** A free port with a free one above it, out of the range from which the system gives ports to everybody. */
-async function freePair(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    if ((await isFree(port)) && (await isFree(port + 1))) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
-}
 
 const AUTH = { authorization: `Bearer ${RELAY_TOKEN}` }
 
