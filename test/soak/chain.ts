@@ -6,18 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createFerry, type Ferry, FerryError } from '@llm-ferry/sdk'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { Line } from '../border/line.ts'
-import { DIALECTS, type Dialect, json, rightAnswer, sseHead } from '../testkit/dialects.ts'
+import { DIALECTS, type Dialect, json, rightAnswer, slowAnswer, sseHead } from '../testkit/dialects.ts'
 import { startRedis } from '../testkit/redis.ts'
-import {
-  afterBody,
-  chunk,
-  delay,
-  hang,
-  lastChunk,
-  reset,
-  ScriptedVendor,
-  type Step,
-} from '../testkit/scripted-vendor.ts'
+import { afterBody, chunk, delay, hang, reset, ScriptedVendor, type Step } from '../testkit/scripted-vendor.ts'
 import { RELAY_TOKEN, relayEnv, startBff, startRelay, VENDORS } from '../testkit/services.ts'
 import { CALLERS, expectFailure, type Soak, type Trial } from './watch.ts'
 
@@ -58,12 +49,6 @@ const ask = (vendor: Which, kind: string) => ({
   messages: [{ role: 'user' as const, content: 'Say hello' }],
 })
 
-const slowly = (dialect: Dialect, everyMs: number): readonly Step[] => [
-  sseHead(),
-  ...dialect.stream.flatMap((event) => [chunk(event), delay(everyMs)]),
-  lastChunk(),
-]
-
 function sameText({ texts }: Chain, what: string, text: string): void {
   const known = texts.get(what)
   if (text === '') throw new Error('no text')
@@ -97,12 +82,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   stream: {
     weight: 6,
-    steps: (dialect) => slowly(dialect, 5),
+    steps: (dialect) => slowAnswer(dialect, 5),
     call: async (chain, vendor) => sameText(chain, `stream ${vendor}`, await streamText(chain, vendor, 'stream')),
   },
   native: {
     weight: 3,
-    steps: (dialect) => slowly(dialect, 2),
+    steps: (dialect) => slowAnswer(dialect, 2),
     call: async (chain, vendor) => {
       const { origin, agent } = chain
       const dialect = DIALECTS[vendor]
@@ -150,7 +135,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   leaveWithin: {
     weight: 2,
-    steps: (dialect) => slowly(dialect, 1000),
+    steps: (dialect) => slowAnswer(dialect, 1000),
     call: (chain, vendor) => expectFailure(streamText(chain, vendor, 'leaveWithin', AbortSignal.timeout(80))),
   },
   stranger: {

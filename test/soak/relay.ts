@@ -1,15 +1,6 @@
 import { Agent, fetch as undiciFetch } from 'undici'
-import { DIALECTS, type Dialect, json, rightAnswer, sseHead } from '../testkit/dialects.ts'
-import {
-  afterBody,
-  chunk,
-  delay,
-  hang,
-  lastChunk,
-  reset,
-  ScriptedVendor,
-  type Step,
-} from '../testkit/scripted-vendor.ts'
+import { DIALECTS, type Dialect, json, rightAnswer, slowAnswer, sseHead } from '../testkit/dialects.ts'
+import { afterBody, chunk, delay, hang, reset, ScriptedVendor, type Step } from '../testkit/scripted-vendor.ts'
 import { relayEnv, startRelay, VENDORS } from '../testkit/services.ts'
 import { CALLERS, expectFailure, type Soak, type Trial } from './watch.ts'
 
@@ -48,12 +39,6 @@ async function expectBody(expected: Buffer | string, answer: Awaited<ReturnType<
   if (!body.equals(Buffer.from(expected))) throw new Error(`another body: ${body.subarray(0, 200)}`)
 }
 
-const slowly = (dialect: Dialect, everyMs: number): readonly Step[] => [
-  sseHead(),
-  ...dialect.stream.flatMap((event) => [chunk(event), delay(everyMs)]),
-  lastChunk(),
-]
-
 const KINDS: Readonly<Record<string, Kind>> = {
   plain: {
     weight: 8,
@@ -62,7 +47,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   stream: {
     weight: 6,
-    steps: (dialect) => slowly(dialect, 5),
+    steps: (dialect) => slowAnswer(dialect, 5),
     call: async (load, url, dialect) => expectBody(Buffer.concat(dialect.stream), await ask(load, url, dialect)),
   },
   upload: {
@@ -100,7 +85,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   leaveWithin: {
     weight: 2,
-    steps: (dialect) => slowly(dialect, 1000),
+    steps: (dialect) => slowAnswer(dialect, 1000),
     call: async (load, url, dialect) => {
       const signal = AbortSignal.timeout(60)
       await expectFailure(ask(load, url, dialect, { signal }).then((answer) => answer.arrayBuffer()))

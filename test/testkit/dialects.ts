@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Field } from './http-reader.ts'
-import { chunk, head, lastChunk, raw, type Step } from './scripted-vendor.ts'
+import { chunk, delay, head, lastChunk, raw, type Step } from './scripted-vendor.ts'
 import { RELAY_TOKEN, VENDOR_KEYS, type Vendor } from './services.ts'
 
 /** A recorded stream of a vendor, such as `openai.text`. */
@@ -136,6 +136,13 @@ export const sse = (stream: readonly (Buffer | string)[], headers: readonly Fiel
 /** What the dialect's vendor answers to a right request, plain or streamed as it was asked. */
 export const rightAnswer = ({ answer, stream }: Dialect, streamed: boolean): readonly Step[] =>
   streamed ? sse(stream) : json(answer)
+
+/** The dialect's stream, an event after the other with a pause between them. */
+export const slowAnswer = ({ stream }: Dialect, everyMs: number): readonly Step[] => [
+  sseHead(),
+  ...stream.flatMap((event) => [chunk(event), delay(everyMs)]),
+  lastChunk(),
+]
 
 /** A request's bytes as a raw caller writes them. */
 export function requestBytes({

@@ -1,5 +1,5 @@
-import { randomFillSync } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Kept, newRequestId } from '@llm-ferry/kit'
 import { HEADERS } from '@llm-ferry/sdk'
 import type { Reservation } from './body.ts'
 import type { PoolKey } from './keys.ts'
@@ -55,8 +55,8 @@ export class Exchange {
   reservation: Reservation | undefined
   /** Ends the vendor's side; set while there is one. */
   abort: ((reason: Outcome) => void) | undefined
-  /** Where it stands among those that run; -1 when it does not. */
-  place = -1
+  /** What takes it from those that run. */
+  running: Kept<Exchange> | undefined
   /** Whether it only carries a durable exchange, whose call to the vendor is recorded on its own. */
   isCarrier = false
 
@@ -74,19 +74,5 @@ export class Exchange {
 // A BFF in front gives its own id, so that one id leads through the logs of both hops.
 function requestId({ headers }: IncomingMessage): string {
   const given = headers[HEADERS.requestId]
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : `req_${randomHex()}`
-}
-
-const ID_BYTES = 16
-const pool = Buffer.allocUnsafeSlow(256 * ID_BYTES)
-let used = pool.length
-
-/** 128 random bits, which cost a system call only every 256th time. */
-function randomHex(): string {
-  if (used === pool.length) {
-    randomFillSync(pool)
-    used = 0
-  }
-  used += ID_BYTES
-  return pool.toString('hex', used - ID_BYTES, used)
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : newRequestId()
 }

@@ -1,4 +1,4 @@
-import { Bag, type Kept } from '../bag.ts'
+import { Bag, type Kept } from '@llm-ferry/kit'
 import type { Store } from '../store/store.ts'
 import { callKey, leasesKey, ledgerKey, SHARDS } from './keys.ts'
 import { ABANDON, DUE, type OpenCall, RENEW } from './lease.ts'

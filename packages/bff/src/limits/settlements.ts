@@ -1,5 +1,4 @@
-import type { Logger } from '@llm-ferry/kit'
-import { Bag } from '../bag.ts'
+import { Bag, type Logger } from '@llm-ferry/kit'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 import { type Settlement, settle } from './settlement.ts'
 import type { Spool } from './spool.ts'

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto'
-import type { Logger } from '@llm-ferry/kit'
+import { type Logger, newRequestId } from '@llm-ferry/kit'
 import { HEADERS } from '@llm-ferry/sdk'
 import type { Caller, CallFacts, Middleware, State } from '../context.ts'
 
 /** Gives each request an id, in its answer and in every line that is logged for it. */
 export function requestId(log: Logger): Middleware {
   return function requestId(context, next) {
-    const id = `req_${randomUUID().replaceAll('-', '')}`
+    const id = newRequestId()
     context.state = new RequestState(log, id)
     context.set(HEADERS.requestId, id)
     context.set('x-request-id', id)

@@ -32,6 +32,10 @@ export class Bag<T> {
     last.place = place
   }
 
+  get size(): number {
+    return this.#kept.length
+  }
+
   /** What is in it now. */
   values(): T[] {
     return this.#kept.map(({ value }) => value)
