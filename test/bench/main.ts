@@ -40,6 +40,7 @@ async function bench(options: Options): Promise<number> {
     return 0
   }
   const results = await byTurns(rig, native, options)
+  if (options.short) await lookAgain(rig, native, options, results)
   const held = await holdAll(rig, native, options)
   const verdicts = [...judge(results, held)]
   const parts = [circumstances(), ...results.map(resultTable)]
@@ -85,6 +86,16 @@ async function byTurns(rig: Rig, native: Native, { targets, measures, rounds }: 
   }
   await Promise.all(started.map(({ server }) => server?.stop()))
   return results
+}
+
+/** Puts longer looks in the place of what is broken: one moment of other work on the machine must not end a smoke. */
+async function lookAgain(rig: Rig, native: Native, options: Options, results: Result[]): Promise<void> {
+  const broken = results.filter((result) => judge([result], []).some(isBroken)).map(({ measure }) => measure)
+  if (broken.length === 0) return
+  console.error(`bench: ${broken.map(({ name }) => name).join(', ')} once more: it was far from what was recorded`)
+  for (const again of await byTurns(rig, native, { ...options, measures: broken, rounds: 2 * (options.rounds ?? 3) })) {
+    results[results.findIndex(({ measure }) => measure === again.measure)] = again
+  }
 }
 
 async function holdAll(rig: Rig, native: Native, { targets, hold }: Options): Promise<Held[]> {

@@ -29,8 +29,8 @@ is the CPU time of the target's process, compared round by round with another ta
 work on the machine disturbs least. Needs nginx, redis-server, wrk and gcc, which are installed where that is possible.
 
   (nothing)          everything, about 13 minutes; peers are installed into .ferry/bench at the first run
-  --short            smoke, under a minute: relay and nginx; ends with 1 when a ratio is worse by half than what
-                     test/bench/budgets.json has recorded
+  --short            smoke, about a minute: relay beside nginx, BFF beside Portkey; ends with 1 when a ratio is worse by
+                     half than what test/bench/budgets.json has recorded, and still is at a second, longer look
   --targets a,b      of ${TARGETS.map(({ name }) => name).join(', ')}
   --measures a,b     of ${MEASURES.map(({ name }) => name).join(', ')}, hold, scaling, link, sdk
   --streams a,b      levels of "hold"; 100,1000,5000
