@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings the domestic side up, or to what .env says now. Can be run again at any time.
+# Brings the domestic side up, or to what .env says now. Where settings have changed both BFFs start anew together and take
+# nothing until those that run have finished: while there are calls, ./roll.sh.
 #   ./up.sh           builds or pulls the images and starts everything
 #   ./up.sh secrets   only writes the secrets; the BFFs read them as they start (./roll.sh)
 set -euo pipefail
@@ -13,6 +14,11 @@ write_client_certificate() {
   for name in CERT KEY; do
     suffix=$([[ $name == CERT ]] && echo crt || echo key)
     file=$(env_value "RELAY_CLIENT_${name}_FILE")
+    # Restored on another host, whose copy below is as good.
+    if [[ -n $file && ! -r $file && -s secrets/bff/relay_client.$suffix ]]; then
+      say "RELAY_CLIENT_${name}_FILE=$file cannot be read from $PWD: secrets/bff/relay_client.$suffix stays as it is"
+      continue
+    fi
     [[ -z $file || -r $file ]] || fail ".env has RELAY_CLIENT_${name}_FILE=$file, which cannot be read from $PWD: correct the path or its permissions"
     if [[ -n $file ]]; then write_secret bff "relay_client.$suffix" "$(<"$file")"; fi
   done

@@ -94,9 +94,20 @@ wait_for() {
 
 nginx_answers() { docker compose exec -T nginx front check >/dev/null 2>&1; }
 
-# The images: built from this checkout, or pulled where .env names a registry.
+# The images: pulled where .env names a registry; else built from this checkout, but with FERRY_KEEP_IMAGES=yes those that
+# are here, such as those of a former version.
 get_images() {
-  if [[ -n $(env_value FERRY_IMAGES) ]]; then docker compose pull --quiet; else docker compose build --quiet; fi
+  local image
+  if [[ -n $(env_value FERRY_IMAGES) ]]; then
+    docker compose pull --quiet
+  elif [[ ${FERRY_KEEP_IMAGES:-} == yes ]]; then
+    for image in $(docker compose config --images | grep '^llm-ferry/'); do
+      docker image inspect "$image" >/dev/null 2>&1 ||
+        fail "the image $image is not here: carry it over with docker save and docker load, or check its version out and build it"
+    done
+  else
+    docker compose build --quiet
+  fi
 }
 
 # roll NAME PORT_OWNER…: replaces NAME-1, then NAME-2. Each gets nothing new, finishes what it holds, and is back before

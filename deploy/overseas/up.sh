@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings the overseas side up, or to what .env says now. Can be run again at any time.
+# Brings the overseas side up, or to what .env says now. What has changed starts anew, nginx and both relays together, and
+# takes nothing until what runs has finished: one host after the other, and for the relays alone ./roll.sh.
 #   ./up.sh           builds or pulls the images and starts everything
 #   ./up.sh secrets   only hands changed keys and tokens to the relays, which read them again by themselves
 set -euo pipefail

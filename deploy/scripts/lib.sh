@@ -15,11 +15,19 @@ need() {
 
 # step WHAT COMMAND…: with --apply does it, else tells.
 step() {
-  local what=$1
+  local what=$1 status
   shift
   if [[ ${APPLY:-} == yes ]]; then
     say "  $what"
-    "$@" || fail "failed: $what"
+    # Not before `||`, where a function goes on after what fails in it.
+    set +e
+    (
+      set -e
+      "$@"
+    )
+    status=$?
+    set -e
+    [[ $status == 0 ]] || fail "failed: $what"
   else
     say "  would: $what"
   fi

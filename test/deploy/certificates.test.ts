@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -82,18 +82,16 @@ it('gets a certificate by webroot and renews it while a stream runs on', { timeo
   const server = `https://localhost:${directory}/dir`
   await eventually('pebble listens', () => listens(directory), 10_000)
 
-  const certificates = (...args: string[]) =>
-    promisify(execFile)(SCRIPT, args, {
-      env: {
-        PATH: process.env.PATH,
-        FERRY_DOMAIN: DOMAIN,
-        FERRY_ACME_SERVER: server,
-        FERRY_ACME_ROOT: acme,
-        FERRY_TLS_DIR: tls,
-        FERRY_ACME_HOME: join(folder, 'letsencrypt'),
-        REQUESTS_CA_BUNDLE: own.caFile,
-      },
-    })
+  const acmeEnv = {
+    PATH: process.env.PATH,
+    FERRY_DOMAIN: DOMAIN,
+    FERRY_ACME_SERVER: server,
+    FERRY_ACME_ROOT: acme,
+    FERRY_TLS_DIR: tls,
+    FERRY_ACME_HOME: join(folder, 'letsencrypt'),
+    REQUESTS_CA_BUNDLE: own.caFile,
+  }
+  const certificates = (...args: string[]) => promisify(execFile)(SCRIPT, args, { env: acmeEnv })
 
   expect((await shown(front.httpsPort)).issuer).toBe('no-certificate-yet')
   await certificates('once')
@@ -101,8 +99,27 @@ it('gets a certificate by webroot and renews it while a stream runs on', { timeo
   const first = await shown(front.httpsPort)
   expect(first.names).toBe(`DNS:${DOMAIN}`)
 
-  // Not due: nothing is asked for.
+  // What nginx cannot be handed is no success: the loop tells, and tries again.
+  const loop = spawn(SCRIPT, [], {
+    env: { ...acmeEnv, FERRY_TLS_DIR: '/dev/null/tls' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  children.push(loop)
+  let told = ''
+  loop.stderr.on('data', (text) => {
+    told += text
+  })
+  await eventually(
+    'the loop says that there is none',
+    () => told.includes('certificates: no certificate; again in'),
+    20_000,
+  )
+  await end(loop)
+
+  // Not due: nothing is asked for; what was spoilt meanwhile is handed over again.
+  writeFileSync(join(tls, 'current/fullchain.pem'), 'spoilt')
   await certificates('once')
+  expect(readFileSync(join(tls, 'current/fullchain.pem'), 'utf8')).toContain('BEGIN CERTIFICATE')
   await sleep(500)
   expect((await shown(front.httpsPort)).fingerprint).toBe(first.fingerprint)
 

@@ -15,6 +15,7 @@ it('has scripts that shellcheck has nothing to say about', () => {
   const scripts = [
     'images/front',
     'images/certificates',
+    'images/ferry',
     'lib/stack.sh',
     ...['overseas', 'domestic'].flatMap((side) => [`${side}/up.sh`, `${side}/roll.sh`]),
   ]

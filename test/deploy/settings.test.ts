@@ -107,6 +107,25 @@ describe.each(SIDES)('$side', ({ side, service, table, read }) => {
       ]),
     )
 
+  it.runIf(side === 'domestic')(
+    'keeps a certificate that was restored where the files that it came from are not',
+    () => {
+      const needed = { RELAY_URLS: 'https://a.example', RELAY_TOKEN: 't' }
+      const pair = { RELAY_CLIENT_CERT_FILE: at('bff.crt'), RELAY_CLIENT_KEY_FILE: at('bff.key') }
+      for (const path of Object.values(pair)) writeFileSync(path, `once ${path}`)
+      expect(upSecrets({ ...needed, ...pair }).status).toBe(0)
+      for (const path of Object.values(pair)) rmSync(path)
+      expect(upSecrets({ ...needed, ...pair }).status).toBe(0)
+      expect(readFileSync(at('secrets/bff/relay_client.key'), 'utf8')).toBe(`once ${at('bff.key')}`)
+      rmSync(at('secrets/bff/relay_client.key'))
+      expect(upSecrets({ ...needed, ...pair })).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/RELAY_CLIENT_KEY_FILE=/),
+      })
+      rmSync(at('secrets'), { recursive: true })
+    },
+  )
+
   it('takes each secret from a file', () => {
     for (const name of secrets)
       expect(inCompose(), name).toHaveProperty(`${name}_FILE`, `/run/secrets/${name.toLowerCase()}`)

@@ -100,7 +100,7 @@ describe('backup and restore', () => {
         env: { PATH, REDISCLI_AUTH: 'redis-password-0123' },
       }).output
     expect(authed('FLUSHALL')).toContain('OK')
-    rmSync(at('ledger.jsonl'))
+    writeFileSync(at('ledger.jsonl'), 'a newer line\n')
     rmSync(at('side.env'))
     rmSync(at('spool'), { recursive: true, force: true })
 
@@ -113,6 +113,16 @@ describe('backup and restore', () => {
 
     expect(readFileSync(at('side.env'), 'utf8')).toBe('RELAY_TOKEN=a-token-in-the-configuration\n')
     expect(lines()).toEqual(ledgerBefore)
+    // What was overwritten is still to be had.
+    const [aside = ''] = readdirSync(at('backups')).filter((name) => name.startsWith('before-restore-'))
+    const tar = runProgram('tar', [
+      '--extract',
+      '--absolute-names',
+      '--to-stdout',
+      '--file',
+      at(`backups/${aside}/files.tar`),
+    ])
+    expect(tar).toEqual({ status: 0, output: 'a newer line\n' })
     expect(authed('INFO replication')).toContain('role:master')
     // And Redis's own file has it: a restart keeps it. (The password was set while it ran.)
     await redis.halt('SIGKILL')
@@ -137,7 +147,7 @@ describe('backup and restore', () => {
     const failed = run('backup', [], env)
     expect(failed.status).toBe(1)
     expect(failed.output).toContain('gave no dump')
-    expect(readdirSync(at('backups'))).toEqual([file])
+    expect(readdirSync(at('backups')).toSorted()).toEqual([aside, file])
     // Nor of several servers at once.
     writeFileSync(at('redis_url'), 'redis+sentinel://:p@10.0.0.1:26379/mymaster')
     expect(run('backup', [], env).output).toContain('not that of one server')
@@ -169,6 +179,14 @@ describe('backup and restore', () => {
   })
 })
 
+it('a step ends with what fails first in it', () => {
+  const script = `. ${SCRIPTS}/lib.sh; set -e; APPLY=yes; work() { false; echo went on; }; step 'do it' work; echo after`
+  const { status, output } = runProgram('bash', ['-c', script], { env: { PATH } })
+  expect(status).toBe(1)
+  expect(output).toContain('failed: do it')
+  expect(output).not.toMatch(/went on|after/)
+})
+
 describe('harden', () => {
   /** A host with stand-ins for what would change this machine; they keep the state that they are told. */
   function host(options: { key: boolean }): { root: string; apply(...args: string[]): Finished; ufw(): string } {
@@ -187,11 +205,11 @@ describe('harden', () => {
     )
     stub(
       'sshd',
-      `if [[ $1 == -T ]]; then echo 'port 2222'; { cat ${root}/etc/ssh/sshd_config.d/*.conf 2>/dev/null || true; } | tr A-Z a-z; fi`,
+      `if [[ $1 == -T ]]; then echo 'port 2222'; echo 'listenaddress [::]:2222'; echo 'listenaddress 198.51.100.1:2250'; { cat ${root}/etc/ssh/sshd_config.d/*.conf 2>/dev/null || true; } | tr A-Z a-z; fi`,
     )
     stub('dpkg-query', `[[ -f ${root}/installed ]] && echo 'install ok installed'; exit 0`)
     stub('apt-get', `touch ${root}/installed`)
-    stub('systemctl', `echo "$*" >>${root}/systemctl`)
+    stub('systemctl', `if [[ $1 == show ]]; then echo '0.0.0.0:2300 (Stream)'; else echo "$*" >>${root}/systemctl; fi`)
     stub(
       'ufw',
       `case "$*" in
@@ -224,8 +242,11 @@ describe('harden', () => {
     const first = apply('--apply')
     expect(first.status, first.output).toBe(0)
     const allowed = ufw().trim().split('\n')
-    // sshd's port and the port of this very session, before the firewall goes on.
-    expect(allowed.slice(0, 5).map((line) => line.split('/')[0])).toEqual(['2222', '2200', '22', '80', '443'])
+    // sshd's ports, systemd's in its place and the port of this very session, before the firewall goes on.
+    expect(allowed.slice(0, 7).map((line) => line.split('/')[0])).toEqual([
+      ...['2222', '2250', '2300', '2200'],
+      ...['22', '80', '443'],
+    ])
     expect(allowed.at(-1)).toBe('Status: active')
     expect(ufw()).toContain('Default: deny (incoming), allow (outgoing)')
     const sshd = readFileSync(join(root, 'etc/ssh/sshd_config.d/00-ferry.conf'), 'utf8')
@@ -279,6 +300,40 @@ describe('upgrade', () => {
     expect(readFileSync(join(path, 'rolled'), 'utf8')).toBe('FERRY_VERSION=1.1.0\nFERRY_VERSION=1.0.0\n')
     expect(readFileSync(join(path, '.env'), 'utf8')).toContain('RELAY_TOKENS=a=b\nLAST=x\n')
   })
+
+  it('builds what is new, and goes back to images that are there', () => {
+    const copy = mkdtempSync(join(folder, 'checkout-'))
+    const root = join(SCRIPTS, '../..')
+    const list = 'git ls-files -zco --exclude-standard deploy | tar --null -cT -'
+    expect(runProgram('bash', ['-c', `cd '${root}' && ${list} | tar -xC '${copy}'`]).status).toBe(0)
+    const path = join(copy, 'deploy/domestic')
+    writeFileSync(join(path, '.env'), 'RELAY_URLS=https://a.example\nRELAY_TOKEN=t\nFERRY_VERSION=1.0.0\n')
+    // Containers of 1.1.0 do not start; images of all versions are there but those of 0.9.0.
+    const bin = join(copy, 'bin')
+    mkdirSync(bin)
+    const stub = `#!/bin/bash
+version=$(sed -n 's/^FERRY_VERSION=//p' .env)
+echo "$version $*" >>${copy}/log
+case "$*" in
+  'compose config --images') echo "llm-ferry/bff:$version" ;;
+  'image inspect llm-ferry/bff:0.9.0') exit 1 ;;
+  'compose up '*) [[ $version != 1.1.0 ]] ;;
+esac
+`
+    writeFileSync(join(bin, 'docker'), stub, { mode: 0o755 })
+    const upgrade = (...args: string[]) => run('upgrade', [path, ...args], { PATH: `${bin}:${PATH}` })
+    const builds = () => readFileSync(join(copy, 'log'), 'utf8').match(/^\S+ compose build.*$/gm)
+    const { status, output } = upgrade('1.1.0')
+    expect([status, output]).toEqual([1, expect.stringContaining('1.1.0 does not serve; 1.0.0 does')])
+    expect(builds()).toEqual(['1.1.0 compose build --quiet'])
+
+    expect(upgrade('1.2.0').status).toBe(0)
+    expect(upgrade('--rollback').status).toBe(0)
+    expect(builds()).toEqual(['1.1.0 compose build --quiet', '1.2.0 compose build --quiet'])
+    writeFileSync(join(path, '.previous-version'), '0.9.0')
+    expect(upgrade('--rollback').output).toContain('the image llm-ferry/bff:0.9.0 is not here')
+    expect(readFileSync(join(path, '.env'), 'utf8')).toContain('FERRY_VERSION=1.0.0')
+  }, 30_000)
 
   it('goes back by itself when the new version does not serve', () => {
     const { path, version } = side('! grep -q 1.2.0 .env')

@@ -34,6 +34,8 @@ up() {
   if ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null; then apt_quietly docker.io iptables; fi
   install_plugins
   cat /proc/sys/net/ipv4/ip_forward >"$dir/ip_forward.before"
+  # Docker closes the way past the published ports only where it is the one to turn forwarding on, as on a fresh host.
+  echo 0 >/proc/sys/net/ipv4/ip_forward
   setsid dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "$DOCKER_HOST" --pidfile "$dir/dockerd.pid" \
     </dev/null >"$dir/dockerd.log" 2>&1 &
   for _ in {1..150}; do

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 const NAMESPACE = 'ferry-scan'
 const [HERE, THERE] = ['10.213.77.1', '10.213.77.2']
@@ -9,6 +10,9 @@ export const HERE_6 = 'fd00:77::1'
 
 const ip = (...args: string[]): unknown => execFileSync('ip', args, { stdio: 'pipe' })
 
+/** Also what a run that was killed has left; its end of the cable goes with the namespace. */
+const remove = (): unknown => ip('netns', 'del', NAMESPACE)
+
 /** A second machine, as far as the network goes: a namespace that reaches this one over a cable. */
 export function openOutside(): {
   openPorts(): readonly number[]
@@ -17,6 +21,7 @@ export function openOutside(): {
   status(url: string): number
   close(): void
 } {
+  if (existsSync(`/run/netns/${NAMESPACE}`)) remove()
   ip('netns', 'add', NAMESPACE)
   ip('link', 'add', 'ferry-scan0', 'type', 'veth', 'peer', 'name', 'ferry-scan1', 'netns', NAMESPACE)
   ip('addr', 'add', `${HERE}/24`, 'dev', 'ferry-scan0')
@@ -33,10 +38,7 @@ export function openOutside(): {
     canReach: (address, port) =>
       inside(`${TRY}; answers('${address}', ${port}).then((yes) => console.log(yes))`).trim() === 'true',
     status: (url) => Number(inside(`${GET}; get('${url}').then((status) => console.log(status))`)),
-    close: () => {
-      ip('link', 'del', 'ferry-scan0')
-      ip('netns', 'del', NAMESPACE)
-    },
+    close: remove,
   }
 }
 

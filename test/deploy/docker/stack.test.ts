@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -263,13 +263,39 @@ describe('the stacks on a Docker engine', () => {
     await eventually('Docker has started it again', () => primary.pid('relay-1') > 0, 20_000)
   })
 
-  it('rolls all services under load without a failed call or a cut stream', { timeout: 5 * MINUTES }, async () => {
+  it('rolls, upgrades and goes back under load without a failed call or a cut stream', {
+    timeout: 10 * MINUTES,
+  }, async () => {
+    const imageOf = (): string => docker('inspect', '-f', '{{.Image}}', domestic.compose('ps', '-q', 'bff-2'))
+    const former = imageOf()
     const running = load(door, 8)
     await primary.script('roll.sh')
-    await domestic.script('roll.sh')
+    // What a new checkout brings, which would be in anything that is built from now on.
+    appendFileSync(join(domestic.folder, '../images/healthcheck.mjs'), '// newer\n')
+    await domestic.upgrade('1.1.0')
+    expect(imageOf()).not.toBe(former)
+    await domestic.upgrade('--rollback')
+    expect(imageOf()).toBe(former)
     const chats = await running.stop()
     expect(faults(chats)).toEqual([])
     await expectOneCallEach(chats)
+  })
+
+  it('hands a certificate of certbot to nginx', () => {
+    const lineage = 'mkdir /tmp/l && echo chain >/tmp/l/fullchain.pem && echo key >/tmp/l/privkey.pem'
+    primary.compose('exec', '-T', 'certbot', 'sh', '-c', `${lineage} && RENEWED_LINEAGE=/tmp/l certificates install`)
+    const names = ['fullchain', 'privkey'].map((name) => `/var/lib/tls/current/${name}.pem`)
+    expect(primary.compose('exec', '-T', 'nginx', 'cat', ...names)).toBe('chain\nkey')
+  })
+
+  it('has ferry in the containers of both sides, with what they know', async () => {
+    const look = (stack: Stack, service: string): Promise<string> =>
+      stack.composeSlowly('exec', '-T', service, 'sh', '-c', 'ferry doctor || true')
+    const home = await look(domestic, 'bff-1')
+    expect(home).toMatch(/^✓ token +primary\.test/m)
+    expect(home).toMatch(/^✓ redis/m)
+    expect(await look(primary, 'relay-1')).toMatch(/openai/)
+    for (const secret of [KEY, TOKEN, VENDOR_KEY]) expect(home).not.toContain(secret)
   })
 
   it('stops a relay without a failed call or a cut stream', { timeout: 2 * MINUTES }, async () => {

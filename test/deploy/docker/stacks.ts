@@ -29,9 +29,11 @@ export interface Stack {
   readonly folder: string
   compose(...args: string[]): string
   /** The same for what takes its time: the vendor and the ways of a test live in this process. */
-  composeSlowly(...args: string[]): Promise<unknown>
+  composeSlowly(...args: string[]): Promise<string>
   /** Runs up.sh or roll.sh. */
   script(name: 'up.sh' | 'roll.sh'): Promise<string>
+  /** Runs scripts/upgrade on it. */
+  upgrade(to: string): Promise<unknown>
   /** Process id of a service's first process, on this machine. */
   pid(service: string): number
   /** Writes compose.override.yaml, which Compose reads by itself. */
@@ -70,8 +72,9 @@ export function copyStack(
   return {
     folder,
     compose,
-    composeSlowly: (...args) => run('docker', ['compose', ...args], { cwd: folder }),
+    composeSlowly: async (...args) => (await run('docker', ['compose', ...args], { cwd: folder })).stdout,
     script: async (script) => (await run(join(folder, script), [], { cwd: folder })).stdout,
+    upgrade: (to) => run(join(copy, 'deploy/scripts/upgrade'), [folder, to]),
     pid: (service) => Number(docker('inspect', '-f', '{{.State.Pid}}', compose('ps', '-q', service))),
     override: (yaml) => writeFileSync(join(folder, 'compose.override.yaml'), yaml),
     down: () => void compose('down', '--volumes', '--timeout', '1'),
