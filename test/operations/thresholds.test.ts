@@ -67,6 +67,7 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   ExchangesLost: { counters: { 'ferry_errors_total{vendor="openai",code="exchange_lost"}': [0, 1] } },
+  ClientCertificateRefused: { counters: { 'link_certificate_refusals_total{instance="bff-1",relay="a"}': [0, 1] } },
   DuplicateVendorCalls: { counters: { 'relay_link_duplicate_calls_total{instance="a"}': [0, 1] } },
   CertificateExpiresSoon: { gauges: { probe_ssl_earliest_cert_expiry: [15 * DAY, 10 * DAY] }, minutes: 3 },
   CertificateExpiresNow: { gauges: { probe_ssl_earliest_cert_expiry: [4 * DAY, 2 * DAY] } },
