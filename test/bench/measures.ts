@@ -21,7 +21,7 @@ export interface Measure {
   run(rig: Rig, native: Native, aim: Aim, seconds: number): Promise<Sample>
 }
 
-const TRANSLATORS = ['bff', 'bff-redis', 'portkey', 'litellm']
+const TRANSLATORS = ['bff', 'bff-redis', 'portkey', 'one-api', 'litellm']
 
 const plain: Order = { shape: 'openai', stream: false, events: 0, intervalUs: 0 }
 const streamed = (events: number, intervalUs: number, shape: Shape = 'openai'): Order => ({

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Unavailable } from './peers.ts'
 import { type Running, startServer } from './processes.ts'
 import { CALLER_TOKEN, type Rig, VENDOR_KEY } from './rig.ts'
-import type { Ask, Order, Shape, Target } from './targets/target.ts'
+import { type Ask, type Order, PROBE, type Shape, type Target } from './targets/target.ts'
 
 /** A target that runs and answers as it should. */
 export interface Started {
@@ -34,6 +34,7 @@ export async function startTarget(
     const log = join(rig.run, `${target.name}.log`)
     const options = { port, log, core: rig.cores?.target, startMs: target.startMs }
     const started = { target, port, server: await startServer({ ...command, args, env }, options) }
+    await target.configure?.(rig, port)
     await check(rig, started)
     return started
   } catch (error) {
@@ -45,14 +46,14 @@ export async function startTarget(
 
 async function check(rig: Rig, { target, port }: Started): Promise<void> {
   for (const shape of ['openai', 'anthropic', 'gemini'] satisfies Shape[]) {
-    const order: Order = { shape, stream: false, events: 5, intervalUs: 1000 }
+    const order: Order = { ...PROBE, shape, stream: false }
     const plain = await post(port, target.ask(order, rig))
     require(plain.includes('A reverse proxy sits'), target, shape, plain)
     const seen = await get(rig.vendorPort, '/__last')
     require(seen.includes(VENDOR_KEY), target, shape, `the vendor's key is not in ${seen}`)
     if (target.swapsKey) require(!seen.includes(CALLER_TOKEN), target, shape, `the caller's token is in ${seen}`)
     const stream = await post(port, target.ask({ ...order, stream: true }, rig))
-    require(stream.match(/T\d{16}/g)?.length === 5, target, shape, stream)
+    require(stream.match(/T\d{16}/g)?.length === PROBE.events, target, shape, stream)
   }
 }
 

@@ -21,6 +21,9 @@ export interface Order {
   readonly intervalUs: number
 }
 
+/** What each target is asked, in all shapes, before it is measured. */
+export const PROBE = { events: 5, intervalUs: 1000 } as const
+
 /** Something that stands between callers and the vendor. */
 export interface Target {
   readonly name: string
@@ -36,6 +39,8 @@ export interface Target {
   readonly needsRedis?: boolean
   /** Longest start, in ms. Default 20,000. */
   readonly startMs?: number
+  /** What is still to be done once it listens, such as over its administration. */
+  configure?(rig: Rig, port: number): Promise<void>
   ask(order: Order, rig: Rig): Ask
 }
 
@@ -45,7 +50,8 @@ const PROMPT =
   'Explain how a reverse proxy streams a response without buffering it, and what it must do when the caller goes away in the middle of the answer.'
 
 /** The model's name, by which the mock knows its order. */
-export const modelOf = ({ events, intervalUs }: Order): string => `m-${events}-${intervalUs}`
+export const modelOf = ({ events, intervalUs }: Pick<Order, 'events' | 'intervalUs'>): string =>
+  `m-${events}-${intervalUs}`
 
 /** The vendor's own request, such as its SDK sends, behind a path prefix. */
 export function vendorAsk(order: Order, prefix = ''): Ask {
