@@ -6,11 +6,14 @@ export interface MetricKind {
   readonly labels: readonly string[]
 }
 
-/** The tables of docs/metrics.md for one service. */
-export function readDocumentedMetrics(side: 'relay' | 'bff'): Map<string, MetricKind> {
+/** The parts of docs/metrics.md. */
+const PARTS = { relay: 'Relay', bff: 'BFF', hosts: 'Hosts' } as const
+
+/** The tables of docs/metrics.md for one service, or for what hosts tell by node exporter. */
+export function readDocumentedMetrics(side: keyof typeof PARTS): Map<string, MetricKind> {
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
-  const [relay = '', bff = ''] = page.split('\n## BFF\n')
-  const rows = (side === 'relay' ? relay : bff).matchAll(/^\| `(\w+)` \| (\w+)(?:: ([\w, ]+))? \|/gm)
+  const part = page.split('\n## ').find((text) => text.startsWith(`${PARTS[side]}\n`)) ?? ''
+  const rows = part.matchAll(/^\| `(\w+)` \| (\w+)(?:: ([\w, ]+))? \|/gm)
   return new Map(
     [...rows].map(([, name = '', type = '', labels]) => [name, { type, labels: labels?.split(', ') ?? [] }]),
   )

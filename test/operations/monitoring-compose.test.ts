@@ -135,10 +135,13 @@ describe('every target is there', () => {
 
   it('the node exporter overseas can read nginx’s figures and the host, publishes nothing, and is small', () => {
     const { volumes, ports, deploy } = overseas.services['node-exporter']
-    expect(volumes).toEqual(['/:/host:ro', 'nginx-state:/var/lib/front:ro'])
+    const backups = '/var/lib/prometheus/node-exporter'
+    expect(volumes).toEqual(['/:/host:ro', 'nginx-state:/var/lib/front:ro', `${backups}:/var/lib/host/textfile:ro`])
     expect(ports).toBeUndefined()
     expect(deploy.resources.limits).toEqual({ cpus: '0.25', memory: '128M' })
-    expect(read('Dockerfile')).toContain('--collector.textfile.directory=/var/lib/front/textfile')
+    expect(read('Dockerfile')).toContain('--collector.textfile.directory=/var/lib/*/textfile')
+    expect(monitoring.services['node-exporter'].command).toContain(`--collector.textfile.directory=/host${backups}`)
+    expect(read('scripts/backup')).toContain(`{BACKUP_METRICS_DIR-${backups}}`)
   })
 
   it('BFFs and nginx at home: where the domestic stack publishes nginx', () => {

@@ -98,6 +98,7 @@ async function launch(ferry: WatchedFerry, folder: string, stops: Stop[]): Promi
     ),
   )
   for (const file of files) writeFileSync(join(copy, file), moved(faster(readFileSync(join(copy, file), 'utf8'))))
+  for (const place of [join(copy, 'textfiles'), textfilesOverseas(ferry)]) backUp(copy, place)
   // In the containers it is mounted there.
   mkdirSync(join(copy, 'prometheus/secrets'), { recursive: true })
   cpSync(join(copy, 'secrets/scrape'), join(copy, 'prometheus/secrets'), { recursive: true })
@@ -110,6 +111,7 @@ async function launch(ferry: WatchedFerry, folder: string, stops: Stop[]): Promi
     ['/run/secrets', `${copy}/secrets/redis`],
     ['=/prometheus', `=${copy}/tsdb`],
     ['=/alertmanager', `=${copy}/silences`],
+    ['=/host/var/lib/prometheus/node-exporter', `=${copy}/textfiles`],
     ['=/host/proc', '=/proc'],
     ['=/host/sys', '=/sys'],
     ['=/host', '=/'],
@@ -169,6 +171,25 @@ async function launch(ferry: WatchedFerry, folder: string, stops: Stop[]): Promi
   }
 }
 
+/** Where nginx's figures are overseas there also is what the host tells of itself. */
+const textfilesOverseas = ({ overseas }: WatchedFerry): string => join(overseas.folder, 'textfile-host')
+
+/** A backup of something small, told to a node exporter. */
+function backUp(copy: string, folder: string): void {
+  const key = join(copy, 'backup.key')
+  writeFileSync(key, 'passphrase-of-the-backup-0123')
+  const { status, output } = runProgram(join(copy, '../scripts/backup'), [], {
+    env: {
+      FERRY_BACKUP_CONF: '/nowhere',
+      BACKUP_DIR: join(copy, 'backups'),
+      BACKUP_KEY_FILE: key,
+      BACKUP_PATHS: join(copy, '.env'),
+      BACKUP_METRICS_DIR: folder,
+    },
+  })
+  if (status !== 0) throw new Error(output)
+}
+
 /** What the image of deploy/overseas runs, without its mounts. */
 function overseasNodeExporter({ overseas }: WatchedFerry, port: number): readonly string[] {
   const dockerfile = readFileSync(join(MONITORING, '../Dockerfile'), 'utf8')
@@ -176,7 +197,7 @@ function overseasNodeExporter({ overseas }: WatchedFerry, port: number): readonl
   const flags = [...text.matchAll(/"([^"]*)"/g)].map(([, flag = '']) => flag)
   return [...flags, `--web.listen-address=127.0.0.1:${port}`].map((flag) =>
     flag
-      .replace('/var/lib/front', overseas.folder)
+      .replace('/var/lib/*/textfile', join(overseas.folder, 'textfile*'))
       .replace('=/host/', '=/')
       .replace(/=\/host$/, '=/'),
   )

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../testkit/eventually.ts'
-import { code, DASHBOARDS_PAGE, renderDashboards } from './dashboards-page.ts'
+import { code, DASHBOARDS_PAGES, renderDashboards } from './dashboards-page.ts'
 import { readDocumentedMetrics, readServedMetrics } from './metrics-page.ts'
 import { metricsOf, readNormalRanges, readPanelQueries, readRules } from './monitoring-files.ts'
 import { type MonitoringStack, startMonitoring } from './monitoring-stack.ts'
@@ -43,6 +43,9 @@ describe('deploy/monitoring, before the running services', () => {
       expect((await query(`${expr} == 0`)).length, expr).toBe(0)
     expect((await query('nginx_up{host="primary"}')).length).toBe(1)
     expect((await query('node_netstat_Tcp_RetransSegs{host="primary",side="overseas"}')).length).toBe(1)
+    // By `backup` itself, on both sides.
+    const backups = await query('ferry_backup_failed == 0 and ferry_backup_last_success_timestamp_seconds')
+    expect(backups.map(({ metric }) => metric.instance).toSorted()).toEqual(['domestic', 'primary'])
   })
 
   const named = [
@@ -130,7 +133,7 @@ describe('deploy/monitoring, before the running services', () => {
     expect(prometheus.log()).not.toMatch(/level=error/)
   }, 120_000)
 
-  it('has shown in docs/deploy/dashboards.md every query of every panel', async () => {
+  it('has shown in docs/deploy/dashboards.md, in both languages, every query of every panel', async () => {
     const { UPDATE_DOCS } = process.env
     if (UPDATE_DOCS) {
       // A minute of it, with a relay that is killed on the way.
@@ -140,10 +143,16 @@ describe('deploy/monitoring, before the running services', () => {
         if (round === 80) await ferry.startRelay()
         await sleep(300)
       }
-      writeFileSync(DASHBOARDS_PAGE, await renderDashboards(query))
+      const pages = await renderDashboards(query)
+      writeFileSync(DASHBOARDS_PAGES.english, pages.english)
+      writeFileSync(DASHBOARDS_PAGES.chinese, pages.chinese)
     }
-    const page = readFileSync(DASHBOARDS_PAGE, 'utf8')
-    for (const { where, expr } of readPanelQueries()) expect(page, where).toContain(code(expr))
-    expect(page.match(/^## /gm)).toHaveLength(5)
+    for (const file of Object.values(DASHBOARDS_PAGES)) {
+      const page = readFileSync(file, 'utf8')
+      for (const { where, expr } of readPanelQueries()) expect(page, `${file} ${where}`).toContain(code(expr))
+      expect(page.match(/^## /gm)).toHaveLength(5)
+      // Every panel of the Chinese page says in Chinese what it is.
+      expect(page).not.toMatch(/^\| [^|]+ \| {2}\| `/m)
+    }
   }, 300_000)
 })

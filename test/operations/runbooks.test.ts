@@ -54,7 +54,9 @@ describe('what the runbooks tell to type', () => {
   })
 
   it('metrics and queries are of our services, and errors are codes that they give', () => {
-    const ours = new Set([...readDocumentedMetrics('relay').keys(), ...readDocumentedMetrics('bff').keys()])
+    const ours = new Set(
+      (['relay', 'bff', 'hosts'] as const).flatMap((part) => [...readDocumentedMetrics(part).keys()]),
+    )
     const queries = spans.filter(({ text }) => /\b(ferry|relay|link)_\w+_(total|seconds|open)\b/.test(text))
     expect(queries.length).toBeGreaterThan(3)
     for (const { page, text } of queries)

@@ -32,7 +32,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const run = (name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Finished =>
-  runProgram(join(SCRIPTS, name), args, { env: { PATH, ...env } })
+  runProgram(join(SCRIPTS, name), args, { env: { PATH, BACKUP_METRICS_DIR: '', ...env } })
 
 it('shellcheck has nothing to say', () => {
   const files = [...NAMES, 'lib.sh'].map((name) => join(SCRIPTS, name))

@@ -6,6 +6,7 @@ import { MONITORING, readRules } from './monitoring-files.ts'
 import { runProgram } from './program.ts'
 
 const DAY = 86_400
+const HOUR = 3600
 const http = (status: string, job = 'ferry-bff'): string =>
   `http_requests_total{job="${job}",vendor="openai",method="POST",status="${status}"}`
 
@@ -95,6 +96,11 @@ const CASES: Readonly<Record<string, Case>> = {
       'node_filesystem_avail_bytes{instance="a",mountpoint="/",fstype="ext4"}': [21, 19],
       'node_filesystem_size_bytes{instance="a",mountpoint="/",fstype="ext4"}': [100, 100],
     },
+  },
+  BackupFailed: { gauges: { 'ferry_backup_failed{instance="a"}': [0, 1] } },
+  // Made before the first sample; its age grows from one to the next.
+  BackupStale: {
+    gauges: { 'ferry_backup_last_success_timestamp_seconds{instance="a"}': [-23.9 * HOUR, -25.2 * HOUR] },
   },
   // Every twelve minutes: none, or what empties it within the day.
   DiskFullSoon: {

@@ -323,6 +323,15 @@ const host: Board = {
         ],
       },
     ],
+    Backups: [
+      {
+        title: 'Age of the last backup',
+        unit: 's',
+        about: 'Below 26 hours.',
+        queries: [['time() - ferry_backup_last_success_timestamp_seconds', '{{instance}}']],
+      },
+      { title: 'Its size', unit: 'bytes', queries: [['ferry_backup_size_bytes', '{{instance}}']] },
+    ],
     'Relay processes': [
       {
         title: 'Memory',

@@ -23,7 +23,7 @@ export function keeperOf(stack: Stack): Keeper {
   writeFileSync(join(folder, 'backup.key'), 'passphrase-of-the-backup-0123')
   writeFileSync(
     conf,
-    `FERRY_STACK=${stack.folder}\nBACKUP_DIR=${backups}\nBACKUP_KEY_FILE=${join(folder, 'backup.key')}\n`,
+    `FERRY_STACK=${stack.folder}\nBACKUP_DIR=${backups}\nBACKUP_KEY_FILE=${join(folder, 'backup.key')}\nBACKUP_METRICS_DIR=${folder}\n`,
   )
   const script = async (name: string, ...args: string[]): Promise<string> =>
     (await run(join(stack.folder, '../scripts', name), args, { env: { ...process.env, FERRY_BACKUP_CONF: conf } }))

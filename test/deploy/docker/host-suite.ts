@@ -88,6 +88,8 @@ export function hostSuite(): void {
       const before = await keys()
       expect(before).toContain('"name":"made"')
       await host.bash('systemctl start ferry-backup.service')
+      const told = await host.bash('sudo -u nobody cat /var/lib/prometheus/node-exporter/ferry-backup.prom')
+      expect(told).toMatch(/^ferry_backup_failed 0$/m)
       await host.bash(`systemctl stop llm-ferry-bff@1 llm-ferry-bff@2
         REDISCLI_AUTH=redis-password-0123 redis-cli FLUSHALL; rm -rf /etc/ferry/bff.env /etc/ferry/secrets/* /var/lib/llm-ferry/*`)
       // The one secret that Redis must still be spoken to with; the rest comes out of the backup.
