@@ -36,7 +36,8 @@ async function bench(options: Options): Promise<number> {
   await startHelpers(rig, native, options)
   if (options.profile !== undefined) {
     const [measure] = options.measures
-    if (measure !== undefined) console.log(await profile(rig, native, options.profile, measure))
+    if (measure !== undefined)
+      console.log(await profile(rig, native, options.profile.target, measure, options.profile.sampled))
     return 0
   }
   const results = await byTurns(rig, native, options)
@@ -68,7 +69,7 @@ async function startHelpers(rig: Rig, native: Native, { targets, profile }: Opti
   const core = rig.cores?.others
   const vendor = { file: native.mock, args: [String(rig.vendorPort)] }
   await startServer(vendor, { port: rig.vendorPort, log: join(rig.run, 'mock.log'), core })
-  if (![...targets, profile].some((target) => target?.needsRedis)) return
+  if (![...targets, profile?.target].some((target) => target?.needsRedis)) return
   await startServer(redisCommand(rig, rig.redisPort), { port: rig.redisPort, log: join(rig.run, 'redis.log'), core })
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { MEASURES, type Measure, SHORT } from './measures.ts'
+import type { Sampled } from './profile.ts'
 import { TARGETS } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
 
@@ -7,7 +8,7 @@ import type { Target } from './targets/target.ts'
 export interface Options {
   readonly help: boolean
   readonly short: boolean
-  readonly profile: Target | undefined
+  readonly profile: { readonly target: Target; readonly sampled: Sampled } | undefined
   readonly targets: readonly Target[]
   readonly measures: readonly Measure[]
   /** Levels of open streams. */
@@ -36,6 +37,7 @@ work on the machine disturbs least. Needs nginx, redis-server, wrk and gcc, whic
   --streams a,b      levels of "hold"; 100,1000,5000
   --rounds n         rounds of each measure
   --profile target   where a target on Node spends its time under the first of --measures (json-64)
+  --memory           with --profile: where it takes memory
   --help             this
 
 On two cores or more the target has core 0, and load and mock vendor have core 1. Latencies at 64 connections are those
@@ -52,20 +54,22 @@ export function readOptions(argv: readonly string[]): Options {
       help: { type: 'boolean', default: false },
       short: { type: 'boolean', default: false },
       profile: { type: 'string' },
+      memory: { type: 'boolean', default: false },
       targets: { type: 'string' },
       measures: { type: 'string' },
       streams: { type: 'string' },
       rounds: { type: 'string' },
     },
   })
-  const { help, short, profile } = values
+  const { help, short, profile, memory } = values
   const measures = values.measures?.split(',') ?? (short ? SHORT.measures : profile ? ['json-64'] : undefined)
   const targets = values.targets?.split(',') ?? (short ? SHORT.targets : undefined)
   const holds = measures === undefined || measures.includes('hold')
+  const [profiled] = profile === undefined ? [] : pick(TARGETS, [profile])
   return {
     help,
     short,
-    profile: profile === undefined ? undefined : pick(TARGETS, [profile])[0],
+    profile: profiled && { target: profiled, sampled: memory ? 'memory' : 'time' },
     targets: targets === undefined ? TARGETS : pick(TARGETS, targets),
     measures:
       measures === undefined

@@ -20,15 +20,34 @@ interface CpuProfile {
   readonly timeDeltas: readonly number[]
 }
 
+interface HeapNode {
+  readonly callFrame: CallFrame
+  readonly selfSize: number
+  readonly children: readonly HeapNode[]
+}
+
+/** What is sampled: where time goes, or where memory is taken, which the garbage collector's time follows. */
+export type Sampled = 'time' | 'memory'
+
+/** What each function took by itself, in µs or bytes. */
+type Costs = readonly { readonly frame: CallFrame; readonly cost: number }[]
+
 const WARMUP_SECONDS = 4
 const SECONDS = 8
 
-/** Runs a target on Node under a measure's load, warm, with V8's sampling on; tells where its time goes. */
-export async function profile(rig: Rig, native: Native, target: Target, measure: Measure): Promise<string> {
-  const file = join(rig.run, `${target.name}-${measure.name}.cpuprofile`)
+/** Runs a target on Node under a measure's load, warm, with V8's sampling on; tells where its time or memory goes. */
+export async function profile(
+  rig: Rig,
+  native: Native,
+  target: Target,
+  measure: Measure,
+  sampled: Sampled,
+): Promise<string> {
+  const file = join(rig.run, `${target.name}-${measure.name}.${sampled === 'time' ? 'cpuprofile' : 'heapprofile'}`)
   rmSync(file, { force: true })
-  const preload = ['--import', new URL('profiler.ts', import.meta.url).href]
-  const started = await startTarget(rig, target, rig.firstPort, { nodeArgs: preload, env: { BENCH_PROFILE: file } })
+  const nodeArgs = ['--import', new URL('profiler.ts', import.meta.url).href]
+  const env = { BENCH_PROFILE: file, BENCH_PROFILE_OF: sampled }
+  const started = await startTarget(rig, target, rig.firstPort, { nodeArgs, env })
   if (started?.server === undefined) throw new Error(`${target.name} has no process to profile`)
   const { pid } = started.server
   const aim = { port: started.port, ask: target.ask(measure.order, rig), pid }
@@ -38,26 +57,39 @@ export async function profile(rig: Rig, native: Native, target: Target, measure:
   process.kill(pid, 'SIGUSR2')
   for (let i = 0; i < 50 && !existsSync(file); i++) await sleep(100)
   await started.server.stop()
-  const parsed: CpuProfile = JSON.parse(readFileSync(file, 'utf8'))
-  const tops = [top(parsed, ownerOf, 'who', 12), top(parsed, functionOf, 'function', 25)]
-  return [`### Where ${target.name} spends its time: ${measure.name}`, ...tops, `Profile: ${file}`].join('\n\n')
+  const parsed = JSON.parse(readFileSync(file, 'utf8'))
+  const costs = sampled === 'time' ? timesOf(parsed) : allocationsOf(parsed.head)
+  const tops = [top(costs, ownerOf, 'who', 12), top(costs, functionOf, 'function', 25)]
+  const title = sampled === 'time' ? `Where ${target.name} spends its time` : `Where ${target.name} takes memory`
+  return [`### ${title}: ${measure.name}`, ...tops, `Profile: ${file}`].join('\n\n')
 }
 
-/** The largest sums of self time, as shares of the time in which the process was busy. */
-function top(profile: CpuProfile, nameOf: (frame: CallFrame) => string, head: string, rows: number): string {
-  const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]))
-  const sums = new Map<string, number>()
-  profile.samples.forEach((id, i) => {
+/** Time in which the process was busy. */
+function timesOf({ nodes, samples, timeDeltas }: CpuProfile): Costs {
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))
+  return samples.flatMap((id, i) => {
     const frame = frames.get(id)
-    if (frame === undefined || frame.functionName === '(idle)') return
-    const name = nameOf(frame)
-    sums.set(name, (sums.get(name) ?? 0) + (profile.timeDeltas[i] ?? 0))
+    return frame === undefined || frame.functionName === '(idle)' ? [] : [{ frame, cost: timeDeltas[i] ?? 0 }]
   })
-  const busy = [...sums.values()].reduce((total, each) => total + each, 0)
+}
+
+const allocationsOf = ({ callFrame, selfSize, children }: HeapNode): Costs => [
+  { frame: callFrame, cost: selfSize },
+  ...children.flatMap(allocationsOf),
+]
+
+/** The largest sums, as shares of all. */
+function top(costs: Costs, nameOf: (frame: CallFrame) => string, head: string, rows: number): string {
+  const sums = new Map<string, number>()
+  for (const { frame, cost } of costs) {
+    const name = nameOf(frame)
+    sums.set(name, (sums.get(name) ?? 0) + cost)
+  }
+  const all = [...sums.values()].reduce((total, each) => total + each, 0)
   const largest = [...sums].sort(([, a], [, b]) => b - a).slice(0, rows)
   return table(
     [head, 'share %'],
-    largest.map(([name, time]) => [name, ((time / busy) * 100).toFixed(1)]),
+    largest.map(([name, sum]) => [name, ((sum / all) * 100).toFixed(1)]),
   )
 }
 
