@@ -40,6 +40,11 @@ write_client_certificate() {
   mkdir -p prometheus/secrets
   for name in cert key; do
     from=$(value_or "METRICS_CLIENT_${name^^}" "secrets/metrics-client.${name/cert/crt}")
+    # Restored on another host, whose copy is as good.
+    if [[ ! -r $from && -s secrets/scrape/metrics-client.${name/cert/crt} ]]; then
+      say "METRICS_CLIENT_${name^^}=$from cannot be read: what secrets/scrape has of it stays as it is"
+      continue
+    fi
     [[ -r $from ]] || fail "METRICS_CLIENT_${name^^} is $from, which cannot be read: the overseas hosts show metrics to a client certificate alone (docs/deploy)"
     write_secret scrape "metrics-client.${name/cert/crt}" "$(<"$from")"
   done

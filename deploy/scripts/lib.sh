@@ -46,6 +46,8 @@ read_backup_settings() {
   BACKUP_PATHS=${BACKUP_PATHS:-}
   FERRY_STACK=${FERRY_STACK:-}
   REDIS_URL_FILE=${REDIS_URL_FILE:-}
+  # Where docs/deploy has it set up, if it was.
+  FERRY_MONITORING=${FERRY_MONITORING-$([[ ! -f /opt/monitoring/.env ]] || echo /opt/monitoring)}
   [[ -s $BACKUP_KEY_FILE ]] || fail "there is no passphrase in $BACKUP_KEY_FILE: openssl rand -base64 32 > $BACKUP_KEY_FILE; chmod 600 $BACKUP_KEY_FILE; keep a copy off this machine"
   [[ -z $FERRY_STACK || -f $FERRY_STACK/compose.yaml ]] || fail "FERRY_STACK is $FERRY_STACK, which has no compose.yaml: set it to deploy/overseas or deploy/domestic of the checkout"
   if [[ -n $REDIS_URL_FILE ]]; then read_redis_url; fi
@@ -75,6 +77,9 @@ redis() {
 readonly STACK_FILES='.env compose.override.yaml config secrets tls .previous-version'
 # shellcheck disable=SC2034
 readonly STACK_VOLUMES='bff-state letsencrypt tls'
+# Of monitoring: users and dashboards of their own, silences. Prometheus's figures, up to 10 GB, are not kept.
+# shellcheck disable=SC2034
+readonly MONITORING_VOLUMES='grafana alertmanager'
 
 stack() { (cd "$FERRY_STACK" && docker compose "$@"); }
 stack_has() { grep -q "^  $1:" "$FERRY_STACK/compose.yaml"; }

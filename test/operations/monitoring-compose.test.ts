@@ -251,6 +251,8 @@ describe('up.sh', () => {
     [{ OVERSEAS_PRIMARY: '' }, 'OVERSEAS_PRIMARY is "" in .env: give a name or an address'],
     [{ OVERSEAS_PRIMARY: 'https://llm-proxy.example.com/' }, 'OVERSEAS_PRIMARY is "https://llm-proxy.example.com/"'],
   ])('refuses %o', (env, text) => {
+    // A copy that was restored would do for the certificate.
+    rmSync(join(folder, 'monitoring/secrets'), { recursive: true, force: true })
     const { status, output } = up({ ...well, ...env })
     expect(status).toBe(1)
     expect(output).toContain(text)
