@@ -1,11 +1,18 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bffVariables } from '@llm-ferry/bff'
 import { relayVariables } from '@llm-ferry/relay'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { PROMETHEUS_RULE, prometheusRule } from '../../tools/prometheus-rules.ts'
+import { readDocumentedMetrics } from '../operations/metrics-page.ts'
+import { metricsOf, readRules } from '../operations/monitoring-files.ts'
+import { runProgram, startProgram } from '../operations/program.ts'
+import { eventually } from '../testkit/eventually.ts'
+import { freePort } from '../testkit/ports.ts'
 import {
   type ContainerSpec,
   copyOfDeploy,
@@ -24,7 +31,7 @@ import {
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const OVERLAYS = ['overseas', 'domestic', 'trial'] as const
 /** Kinds of others, whose schemas are theirs. */
-const STRANGERS = /Couldn't find schema for kind (Certificate|PodMonitor) /
+const STRANGERS = /Couldn't find schema for kind (Certificate|PodMonitor|PrometheusRule) /
 
 describe('deploy/kubernetes', () => {
   let tools: string
@@ -170,6 +177,89 @@ describe('deploy/kubernetes', () => {
     expect(adapter.rules.custom[0].seriesQuery).toContain(`${name}{`)
   })
 
+  describe('for the Prometheus operator', () => {
+    const OURS = ['PodMonitor', 'PrometheusRule']
+    const ofOperator = (text: string): readonly Manifest[] =>
+      manifestsOf(text).filter(({ kind }) => OURS.includes(kind))
+
+    it('has the rules of deploy/monitoring (node tools/prometheus-rules.ts writes them), but those about what others watch', () => {
+      expect(parse(readFileSync(PROMETHEUS_RULE, 'utf8'))).toEqual(parse(prometheusRule()))
+      const { groups } = manifest(objects('domestic'), 'PrometheusRule', 'llm-ferry').spec as {
+        groups: { rules: { alert?: string; record?: string; expr: string }[] }[]
+      }
+      const rules = groups.flatMap((group) => group.rules)
+      const known = new Map(
+        readRules().map(({ file: _, ...rule }) => [
+          rule.alert ?? rule.record,
+          { ...rule, expr: rule.expr.replace(/\s+/g, ' ') },
+        ]),
+      )
+      for (const rule of rules) expect(rule).toEqual(known.get(rule.alert ?? rule.record))
+      // Whatever is left out asks for a metric that our Pods do not have; whatever is in asks for theirs alone.
+      const theirs = new Set([...readDocumentedMetrics('relay').keys(), ...readDocumentedMetrics('bff').keys()])
+      const recorded = new Set(rules.flatMap(({ record }) => record ?? []))
+      const isTheirs = (name: string): boolean =>
+        theirs.has(name.replace(/_(bucket|count|sum)$/, '')) ||
+        recorded.has(name) ||
+        name.startsWith('nodejs_') ||
+        name === 'up'
+      const isOfOthers = (expr: string): boolean =>
+        metricsOf(expr).some((name) => !isTheirs(name)) || /job="voicebox-app"/.test(expr)
+      const kept = new Set(rules.map(({ alert, record }) => alert ?? record))
+      for (const [name, { expr }] of known)
+        if (!name?.startsWith('CertificateExpires')) expect(isOfOthers(expr), name).toBe(!kept.has(name))
+      for (const name of ['ServiceDown', 'BffDown', 'HighErrorRate', 'CertificateExpiresSoon'])
+        expect(kept).toContain(name)
+    })
+
+    it('has rules that Prometheus takes', () => {
+      const { spec } = manifest(objects('overseas'), 'PrometheusRule', 'llm-ferry')
+      const file = join(copy.folder, 'rules.yml')
+      writeFileSync(file, JSON.stringify(spec))
+      const { status, output } = runProgram('promtool', ['check', 'rules', '--lint-fatal', file])
+      expect(status, output).toBe(0)
+    })
+
+    it.each(['overseas', 'domestic'])(
+      '%s: has the label that its Prometheus selects by, and takes another',
+      (overlay) => {
+        const labels = (text: string): unknown[] => ofOperator(text).map(({ metadata }) => metadata.labels?.release)
+        expect(labels(texts[overlay] ?? '')).toEqual([
+          'kube-prometheus-stack',
+          'kube-prometheus-stack',
+          'kube-prometheus-stack',
+        ])
+        const path = `overlays/${overlay}/kustomization.yaml`
+        const text = readFileSync(join(copy.folder, 'kubernetes', path), 'utf8')
+        const patched = text
+          .replace(/^( *)# (.*\n)(?=(.*\n){0,3}.*metadata\/labels\/release)/gm, (line, indent, rest) =>
+            /patches:|target:|patch:/.test(rest) ? `${indent}${rest}` : line,
+          )
+          .replace(/^( *)# (.*metadata\/labels\/release)/m, '$1$2')
+          .replace('value: kube-prometheus-stack', 'value: mine')
+        copy.write(path, patched)
+        expect(labels(copy.render(`overlays/${overlay}`))).toEqual(['mine', 'mine', 'mine'])
+        copy.write(path, text)
+      },
+    )
+
+    it('gives each process the labels that the alerts name, by a real Prometheus', async () => {
+      const [relay, bff] = [
+        manifest(objects('overseas'), 'PodMonitor', 'relay'),
+        manifest(objects('domestic'), 'PodMonitor', 'bff'),
+      ].map(({ spec }) => spec.podMetricsEndpoints)
+      const jobs = [
+        ...relay.map((endpoint: Endpoint, i: number) => scrapeOf(endpoint, `relay-${i + 1}`, 'relay-0')),
+        ...bff.map((endpoint: Endpoint) => scrapeOf(endpoint, 'bff', 'bff-5c9f')),
+      ]
+      expect(await targetLabels({ scrape_configs: jobs })).toEqual([
+        { job: 'llm-proxy', instance: 'relay-0/relay-1', host: 'relay-0', relay: 'relay-1' },
+        { job: 'llm-proxy', instance: 'relay-0/relay-2', host: 'relay-0', relay: 'relay-2' },
+        { job: 'ferry-bff', instance: 'bff-5c9f' },
+      ])
+    })
+  })
+
   it('is scraped under the names that the alerts know, on ports that are there', () => {
     const rules = readFileSync(join(root, 'deploy/monitoring/prometheus/rules/services.yml'), 'utf8')
     for (const [overlay, name] of [
@@ -190,3 +280,48 @@ describe('deploy/kubernetes', () => {
     }
   })
 })
+
+interface Endpoint {
+  readonly port: string
+  readonly relabelings: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** What the operator makes of an endpoint, for one container that discovery has found. */
+function scrapeOf({ port, relabelings }: Endpoint, container: string, pod: string): object {
+  const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return {
+    job_name: `podMonitor/llm-ferry/${container}/${port}`,
+    static_configs: [
+      {
+        targets: ['127.0.0.1:1'],
+        labels: { __meta_kubernetes_pod_name: pod, __meta_kubernetes_pod_container_name: container },
+      },
+    ],
+    relabel_configs: relabelings.map((one) =>
+      Object.fromEntries(Object.entries(one).map(([name, value]) => [snake(name), value])),
+    ),
+  }
+}
+
+/** The labels of each target, as Prometheus has them after relabelling. */
+async function targetLabels(config: object): Promise<readonly Record<string, string>[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'ferry-prometheus-'))
+  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config))
+  const address = `127.0.0.1:${await freePort()}`
+  const flags = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`]
+  const prometheus = startProgram('prometheus', [...flags, `--web.listen-address=${address}`])
+  const ask = (): Promise<{ data: { activeTargets: { labels: Record<string, string> }[] } } | undefined> =>
+    fetch(`http://${address}/api/v1/targets`).then(
+      (answer) => (answer.ok ? answer.json() : undefined) as never,
+      () => undefined,
+    )
+  const found = async (): Promise<readonly Record<string, string>[]> =>
+    ((await ask())?.data.activeTargets ?? []).map(({ labels }) => labels)
+  try {
+    await eventually('it has found them', async () => (await found()).length === 3, 15_000)
+    return (await found()).toSorted((a, b) => `${b.job} ${a.instance}`.localeCompare(`${a.job} ${b.instance}`))
+  } finally {
+    await prometheus.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
