@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { resetSocket } from '@llm-ferry/kit'
 
 /** How a connection is cut. `blackhole`: nothing arrives any more, in either direction, and nobody is told. */
 export type Cut = 'fin' | 'rst' | 'blackhole'
@@ -149,6 +150,6 @@ function hold(from: Socket, to: Socket): void {
 }
 
 function cutSocket(socket: Socket, how: 'fin' | 'rst'): void {
-  if (how === 'rst') socket.resetAndDestroy()
+  if (how === 'rst') resetSocket(socket)
   else socket.end(() => socket.destroy())
 }

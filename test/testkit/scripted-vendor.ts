@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSecureContext, TLSSocket } from 'node:tls'
+import { resetSocket } from '@llm-ferry/kit'
 import { ByteReader, type Field, readBody, readHead } from './http-reader.ts'
 
 /** How a caller left a vendor's connection. */
@@ -332,7 +333,7 @@ export class ScriptedVendor {
         })
       },
       reset: () => {
-        tcp.resetAndDestroy()
+        resetSocket(tcp)
       },
     }
     for (const step of await this.script(request)) {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { resetSocket } from '@llm-ferry/kit'
 import type { FerryError } from '@llm-ferry/sdk'
 import type { Output } from './answer.ts'
 import { refuse } from './errors.ts'
@@ -205,9 +205,3 @@ const flush = (copy: Copy): void => copy.flush()
 
 // Nothing sent yet is as good as the end of an event.
 const endsAnEvent = (tail: string): boolean => tail === '' || tail.endsWith('\n\n') || tail.endsWith('\r\n\r\n')
-
-function resetSocket(socket: Socket): void {
-  // TLS sockets cannot be reset as such; their end without a close_notify is no clean one either.
-  if ('encrypted' in socket) socket.destroy()
-  else socket.resetAndDestroy()
-}

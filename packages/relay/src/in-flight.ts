@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Bag } from '@llm-ferry/kit'
+import { Bag, resetSocket } from '@llm-ferry/kit'
 import type { Exchange } from './exchange.ts'
 
 /** The exchanges that run, and whether new ones are still taken. */
@@ -56,13 +56,7 @@ export class InFlight {
   cutAll(): void {
     for (const exchange of this.#running.values()) {
       if (exchange.abort !== undefined) exchange.abort('drained')
-      else cutOff(exchange)
+      else resetSocket(exchange.request.socket)
     }
   }
-}
-
-// Not with a FIN, which ends an answer whole for a caller that reads up to the close.
-function cutOff({ request, response }: Exchange): void {
-  if ('encrypted' in request.socket) response.destroy()
-  else request.socket.resetAndDestroy()
 }
