@@ -14,7 +14,11 @@ const RUNBOOKS = join(root, 'docs/deploy/runbooks')
 const pages = readdirSync(RUNBOOKS).filter((name) => name.endsWith('.md'))
 /** What stands in backticks, with the page that it stands on. */
 const spans = pages.flatMap((page) =>
-  [...readFileSync(join(RUNBOOKS, page), 'utf8').matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => ({ page, text })),
+  // Both languages name the same.
+  [...new Set(readFileSync(join(RUNBOOKS, page), 'utf8').match(/`[^`\n]+`/g))].map((span) => ({
+    page,
+    text: span.slice(1, -1),
+  })),
 )
 const starting = (...heads: readonly string[]): [string, string][] =>
   spans.filter(({ text }) => heads.some((head) => text.startsWith(head))).map(({ page, text }) => [page, text])
