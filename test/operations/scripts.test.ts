@@ -189,7 +189,11 @@ it('a step ends with what fails first in it', () => {
 
 describe('harden', () => {
   /** A host with stand-ins for what would change this machine; they keep the state that they are told. */
-  function host(options: { key: boolean }): { root: string; apply(...args: string[]): Finished; ufw(): string } {
+  function host(options: { key: boolean; password?: boolean; freeSudo?: boolean }): {
+    root: string
+    apply(...args: string[]): Finished
+    ufw(): string
+  } {
     const root = mkdtempSync(join(folder, 'host-'))
     const bin = join(root, 'bin')
     mkdirSync(bin)
@@ -207,6 +211,8 @@ describe('harden', () => {
       'sshd',
       `if [[ $1 == -T ]]; then echo 'port 2222'; echo 'listenaddress [::]:2222'; echo 'listenaddress 198.51.100.1:2250'; { cat ${root}/etc/ssh/sshd_config.d/*.conf 2>/dev/null || true; } | tr A-Z a-z; fi`,
     )
+    stub('passwd', `[[ $1 == -S ]] && echo "$2 ${options.password === false ? 'L' : 'P'} 2026-11-01 0 99999 7 -1"`)
+    stub('sudo', options.freeSudo ? `echo '    (ALL) NOPASSWD: ALL'` : `echo '    (ALL : ALL) ALL'`)
     stub('dpkg-query', `[[ -f ${root}/installed ]] && echo 'install ok installed'; exit 0`)
     stub('apt-get', `touch ${root}/installed`)
     stub('systemctl', `if [[ $1 == show ]]; then echo '0.0.0.0:2300 (Stream)'; else echo "$*" >>${root}/systemctl; fi`)
@@ -262,13 +268,20 @@ describe('harden', () => {
     expect(readFileSync(join(root, 'systemctl'), 'utf8')).toBe('reload ssh\n')
   })
 
-  it('refuses where nobody could log in afterwards', () => {
-    const { root, apply, ufw } = host({ key: false })
+  it.each([
+    ['nobody could log in', { key: false }],
+    ['who can log in has no password for sudo', { key: true, password: false }],
+  ])('refuses where afterwards %s', (_, options) => {
+    const { root, apply, ufw } = host(options)
     const { status, output } = apply('--apply')
     expect(status).toBe(1)
-    expect(output).toContain('no user but root could log in afterwards')
+    expect(output).toContain('no user but root could log in and become root')
     expect(ufw()).toBe('')
     expect(existsSync(join(root, 'etc'))).toBe(false)
+  })
+
+  it('takes a user without a password whom sudo does not ask for one', () => {
+    expect(host({ key: true, password: false, freeSudo: true }).apply().status).toBe(0)
   })
 })
 
