@@ -58,10 +58,14 @@ export function judge(carrier: CarrierRequest, known: Knowledge): Verdict {
   }
 }
 
-function judgeFree({ offset = 0, hasBody }: CarrierRequest): Verdict {
+/** Whether a carrier starts an exchange that is free. */
+export const startsWhatIsFree = ({ offset = 0, hasBody }: CarrierRequest): boolean => offset === 0 && hasBody
+
+function judgeFree(carrier: CarrierRequest): Verdict {
+  const { offset = 0 } = carrier
+  if (startsWhatIsFree(carrier)) return { kind: 'start' }
   if (offset > 0) return refuse('range_not_satisfiable', false, 'This exchange has not begun.')
-  if (!hasBody) return refuse('not_found', false, 'This exchange has not begun. Send its body.')
-  return { kind: 'start' }
+  return refuse('not_found', false, 'This exchange has not begun. Send its body.')
 }
 
 function judgeLive(carrier: CarrierRequest, known: Knowledge & { kind: 'live' }): Verdict {

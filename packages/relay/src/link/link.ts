@@ -14,7 +14,7 @@ import type { DurableExchange } from './durable-exchange.ts'
 import { createExchangeMeters } from './exchange-meters.ts'
 import { Exchanges } from './exchanges.ts'
 import { FramedReader } from './framed-reader.ts'
-import { type CarrierRequest, judge, LOST, type Refusal } from './judge.ts'
+import { type CarrierRequest, judge, LOST, type Refusal, startsWhatIsFree } from './judge.ts'
 import { checkExchangeId, type LinkRequest, readLinkRequest } from './link-request.ts'
 import { LoadGate } from './load-gate.ts'
 import { FileMarkers, MARKER_LIFE_MS } from './markers.ts'
@@ -51,8 +51,10 @@ export interface Link {
   close(): void
 }
 
-/** How often old markers are deleted and those of living exchanges kept young. */
+/** How often old bodies are forgotten, and the markers of living exchanges kept young. */
 const SWEEP_MS = 60_000
+/** How often old markers are deleted: each takes a look at every one. */
+const SWEEP_MARKERS_MS = 5 * 60_000
 
 /** A carrier whose body is here. */
 interface Arrival extends CarrierRequest {
@@ -78,32 +80,48 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
   const sweeper = setInterval(() => {
     exchanges.refreshMarkers()
     bodies.sweep()
+  }, SWEEP_MS)
+  sweeper.unref()
+  const markerSweeper = setInterval(() => {
     markers.sweep().catch(() => {
       // What could not be deleted now is deleted next time.
     })
-  }, SWEEP_MS)
-  sweeper.unref()
+  }, SWEEP_MARKERS_MS)
+  markerSweeper.unref()
   const ager = setInterval(() => calledNames.age(), MARKER_LIFE_MS)
   ager.unref()
 
   function arrive(arrival: Arrival, admitNew: () => void): void {
     const { carrier, name } = arrival
+    const begun = begin(arrival, admitNew)
+    if (begun !== undefined) {
+      attach(arrival, begun, 0)
+      return
+    }
     const verdict = judge(arrival, exchanges.look(name))
+    // It was not free a moment ago: another process of this host was first.
+    if (verdict.kind === 'start') throw refusal(carrier, LOST)
     if (verdict.kind === 'refuse') {
       ends.refused(verdict.code)
       throw refusal(carrier, verdict)
     }
-    if (verdict.kind === 'attach') {
-      const durable = exchanges.get(name)
-      ends.resumed((durable?.end ?? 0) - verdict.offset)
-      attach(arrival, durable, verdict.offset)
-      return
+    const durable = exchanges.get(name)
+    ends.resumed((durable?.end ?? 0) - verdict.offset)
+    attach(arrival, durable, verdict.offset)
+  }
+
+  /** Starts what is free, as nearly everything is: the claim itself tells. Undefined for all else. */
+  function begin(arrival: Arrival, admitNew: () => void): DurableExchange | undefined {
+    const { name } = arrival
+    if (!startsWhatIsFree(arrival) || exchanges.get(name) !== undefined) return undefined
+    try {
+      admitNew()
+      return start(arrival)
+    } catch (error) {
+      // What is not free has an answer of its own, however little room there is.
+      if (exchanges.look(name).kind === 'free') throw error
+      return undefined
     }
-    admitNew()
-    const durable = start(arrival)
-    // Another process of this host was first.
-    if (durable === undefined) throw refusal(carrier, LOST)
-    attach(arrival, durable, 0)
   }
 
   function start({ carrier, call, asked, name, fingerprint, body, digest }: Arrival): DurableExchange | undefined {
@@ -179,6 +197,7 @@ export function createLink({ config, budget, inFlight, registry, isOnlyToken, re
     },
     close() {
       clearInterval(sweeper)
+      clearInterval(markerSweeper)
       clearInterval(ager)
       gate.stop()
       bodies.clear()

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -34,6 +34,32 @@ describe('markers', () => {
     const [file = ''] = files(path)
     expect(readFileSync(file, 'utf8')).toBe('')
     expect(statSync(path).mode & 0o077).toBe(0)
+  })
+
+  test('of one moment are names of one file, each of them exclusive', async () => {
+    const path = folder()
+    const [one, other] = [new FileMarkers(path), new FileMarkers(path)]
+    const names = Array.from({ length: 50 }, (_, i) => hash('sha256', `exchange ${i}`))
+    expect(names.map((each) => one.claim(each))).toEqual(names.map(() => true))
+    // A folder of its own for the first two digits has to be made for some of them: these begin a file.
+    expect(new Set(files(path).map((file) => statSync(file).ino)).size).toBeLessThan(names.length)
+    expect(names.map((each) => other.claim(each))).toEqual(names.map(() => false))
+    expect(names.map((each) => one.claim(each))).toEqual(names.map(() => false))
+    expect(names.map((each) => other.look(each))).toEqual(names.map(() => 'claimed'))
+    await other.sweep(Date.now() + MARKER_LIFE_MS + 1000)
+    expect(names.map((each) => one.look(each))).toEqual(names.map(() => 'free'))
+    expect(names.map((each) => one.claim(each))).toEqual(names.map(() => true))
+  })
+
+  test('do without a file to share when somebody has emptied their folder', () => {
+    const path = folder()
+    const markers = new FileMarkers(path)
+    const [first = '', second = ''] = ['a', 'b'].map((last) => `00${'0'.repeat(61)}${last}`)
+    markers.claim(first)
+    rmSync(join(path, '00'), { recursive: true })
+    expect(markers.claim(second)).toBe(true)
+    expect(markers.claim(first)).toBe(true)
+    expect(markers.claim(second)).toBe(false)
   })
 
   test('die after their life, unless they are kept fresh', async () => {
