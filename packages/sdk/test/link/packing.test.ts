@@ -38,6 +38,39 @@ describe('packed frames', () => {
     expect(choosePacking(understood)).toBe(packing)
   })
 
+  test.each([BEST, 'deflate'] as const)('in %s say nothing of the answer whose context they were given', (packing) => {
+    const packed = (text: string): Buffer => {
+      const packer = new Packer(packing)
+      const bytes = Buffer.from(packer.pack(Buffer.from(text)))
+      packer.close()
+      packer.close()
+      return bytes
+    }
+    const [secret, other] = ['a secret of somebody, in no preset text', 'words that another one says here']
+    const first = packed(secret)
+    packed(other)
+    expect(packed(secret)).toEqual(first)
+    expect(first.length).toBeGreaterThan(secret.length / 2)
+  })
+
+  test('are unpacked from the beginning after an answer that broke off, or was none', () => {
+    const packer = new Packer(BEST)
+    const frame = encodeFrame.packedData(Buffer.from(event('x'.repeat(400))), (piece) => packer.pack(piece))
+    for (const bytes of [frame.subarray(0, 4), Buffer.concat([Buffer.from([0x80 + 20]), Buffer.alloc(20, 0xff)])]) {
+      const broken = new FrameDecoder(BEST)
+      try {
+        broken.push(bytes)
+      } catch (error) {
+        expect(error).toBeInstanceOf(FrameError)
+      }
+      broken.close()
+      const whole = new FrameDecoder(BEST)
+      expect(dataOf(whole.push(frame)).toString()).toBe(event('x'.repeat(400)))
+      whole.close()
+      expect(() => whole.push(frame)).toThrow(FrameError)
+    }
+  })
+
   test.each([BEST, 'deflate'] as const)('in %s arrive as they were sent, wherever the stream is split', (packing) => {
     const piece = fc.oneof(fc.string({ unit: 'grapheme' }).map(event), fc.string()).filter((text) => text !== '')
     const isPacked = fc.boolean()

@@ -1,6 +1,6 @@
 import { constants, createDeflateRaw, createInflateRaw, type ZlibOptions } from 'node:zlib'
 import { PRESET, PRESET_HASH } from './preset.ts'
-import { SyncZlib } from './sync-zlib.ts'
+import { type SyncZlib, SyncZlibs } from './sync-zlib.ts'
 
 /** How the frames of one carrier are packed: the value of x-ferry-pack. The hash is that of the preset text. */
 export type Packing = `deflate.${string}` | 'deflate'
@@ -30,41 +30,56 @@ export function choosePacking(understood: string | undefined): Packing | undefin
 /** What this end understands, best first; undefined where its runtime cannot. */
 export const understoodPackings = (): string | undefined => (canPack() ? `${WITH_PRESET}, deflate` : undefined)
 
-const optionsOf = (packing: Packing): ZlibOptions =>
-  packing === WITH_PRESET ? { ...OPTIONS, dictionary: PRESET } : OPTIONS
+const WITH_DICTIONARY: ZlibOptions = { ...OPTIONS, dictionary: PRESET }
+
+/** Most contexts of a kind that are kept for later: 2 MiB of packers. */
+const MOST_SPARE = 16
+
+const packers = {
+  preset: new SyncZlibs(() => createDeflateRaw(WITH_DICTIONARY), MOST_SPARE),
+  plain: new SyncZlibs(() => createDeflateRaw(OPTIONS), MOST_SPARE),
+}
+const unpackers = {
+  preset: new SyncZlibs(() => createInflateRaw(WITH_DICTIONARY), MOST_SPARE),
+  plain: new SyncZlibs(() => createInflateRaw(OPTIONS), MOST_SPARE),
+}
+
+const kindOf = (packing: Packing): keyof typeof packers => (packing === WITH_PRESET ? 'preset' : 'plain')
 
 /** Packs the pieces of one carrier; each can be unpacked as soon as it has come. */
 export class Packer {
-  readonly #packing: Packing
+  readonly #contexts: SyncZlibs
   #codec: SyncZlib | undefined
   #isClosed = false
 
   constructor(packing: Packing) {
-    this.#packing = packing
+    this.#contexts = packers[kindOf(packing)]
   }
 
   /** One piece of at most {@link MAX_PACKED_BYTES}. The result is overwritten by the next call of any packer. */
   pack(piece: Buffer): Buffer {
     if (this.#isClosed || piece.length > MAX_PACKED_BYTES) throw new RangeError('a piece cannot be packed')
-    this.#codec ??= new SyncZlib(createDeflateRaw(optionsOf(this.#packing)))
+    this.#codec ??= this.#contexts.take()
     // Ten bits where a full flush takes five bytes.
     return packed.subarray(0, this.#codec.run(constants.Z_PARTIAL_FLUSH, piece, packed))
   }
 
-  /** Gives its memory back. */
+  /** Gives its memory back; again is harmless. */
   close(): void {
     this.#isClosed = true
-    this.#codec?.close()
+    if (this.#codec !== undefined) this.#contexts.give(this.#codec)
+    this.#codec = undefined
   }
 }
 
 /** Undoes what a {@link Packer} did. */
 export class Unpacker {
-  readonly #packing: Packing
+  readonly #contexts: SyncZlibs
   #codec: SyncZlib | undefined
+  #isClosed = false
 
   constructor(packing: Packing) {
-    this.#packing = packing
+    this.#contexts = unpackers[kindOf(packing)]
   }
 
   /**
@@ -74,16 +89,19 @@ export class Unpacker {
    * @throws for bytes that are not packed, or stand for more than `room`.
    */
   unpack(bytes: Buffer, room: number): Buffer {
-    this.#codec ??= new SyncZlib(createInflateRaw(optionsOf(this.#packing)))
+    if (this.#isClosed) throw new RangeError('a piece cannot be unpacked')
+    this.#codec ??= this.#contexts.take()
     // One byte too much tells that there is more.
     const length = this.#codec.run(constants.Z_SYNC_FLUSH, bytes, unpacked.subarray(0, room + 1))
     if (length > room) throw new RangeError('a packed frame stands for more than it may')
     return Buffer.from(unpacked.subarray(0, length))
   }
 
-  /** Gives its memory back. */
+  /** Gives its memory back; again is harmless. */
   close(): void {
-    this.#codec?.close()
+    this.#isClosed = true
+    if (this.#codec !== undefined) this.#contexts.give(this.#codec)
+    this.#codec = undefined
   }
 }
 

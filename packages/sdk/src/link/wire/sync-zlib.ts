@@ -15,15 +15,18 @@ interface NativeStream {
   readonly _writeState: Uint32Array
 }
 
+/** A stream of zlib's. */
+export type ZlibStream = Transform & { reset(): void }
+
 /** A zlib stream's context, asked in place. */
 export class SyncZlib {
-  readonly #stream: Transform
+  readonly #stream: ZlibStream
   readonly #native: NativeCodec
   readonly #left: Uint32Array
   #fault: string | undefined
   #isClosed = false
 
-  constructor(stream: Transform) {
+  constructor(stream: ZlibStream) {
     const { _handle: native, _writeState: left } = stream as unknown as NativeStream
     this.#stream = stream
     this.#native = native
@@ -47,10 +50,46 @@ export class SyncZlib {
     return to.length - room
   }
 
+  /** Begins anew, as if nothing had been fed. */
+  reset(): void {
+    this.#stream.reset()
+  }
+
+  /** Whether it can be used again after a {@link reset}. */
+  get isSound(): boolean {
+    return this.#fault === undefined && !this.#isClosed
+  }
+
   /** Gives its memory back; again is harmless. */
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#stream.destroy()
+  }
+}
+
+/** Contexts of one kind. Those that are done with are used again: making one takes as long as packing twenty events. */
+export class SyncZlibs {
+  readonly #make: () => ZlibStream
+  readonly #most: number
+  readonly #spare: SyncZlib[] = []
+
+  /** @param most how many are kept for later. */
+  constructor(make: () => ZlibStream, most: number) {
+    this.#make = make
+    this.#most = most
+  }
+
+  /** A context that nothing has been fed to. */
+  take(): SyncZlib {
+    const spare = this.#spare.pop()
+    spare?.reset()
+    return spare ?? new SyncZlib(this.#make())
+  }
+
+  /** Takes a context back, whatever state it is in. */
+  give(codec: SyncZlib): void {
+    if (codec.isSound && this.#spare.length < this.#most) this.#spare.push(codec)
+    else codec.close()
   }
 }
