@@ -67,6 +67,10 @@ export class DurableExchange {
   #isPaused = false
   #isGone = false
   #grace: NodeJS.Timeout | undefined
+  readonly #endTurn = (): void => {
+    this.#isPumping = false
+    this.#pump()
+  }
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -173,15 +177,13 @@ export class DurableExchange {
   }
 
   #schedule(): void {
-    if (this.#isPumping || this.#reader === undefined) return
+    if (this.#isPumping) return
     this.#isPumping = true
-    this.#options.defer(() => {
-      this.#isPumping = false
-      this.#pump()
-    })
+    this.#options.defer(this.#endTurn)
   }
 
   #pump(): void {
+    this.#buffer.endTurn()
     const reader = this.#reader
     if (reader === undefined) return
     if (this.#head !== undefined && !this.#hasSentHead) {

@@ -48,12 +48,15 @@ export const MAX_FRAME_BYTES = 1 << 20
 export class FrameError extends Error {}
 
 function frame(type: number, payload: Buffer): Buffer {
-  if (payload.length > MAX_FRAME_BYTES) throw new FrameError(`a frame of ${payload.length} bytes is too large`)
   const bytes = Buffer.allocUnsafe(PREFIX + payload.length)
-  bytes[0] = type
-  bytes.writeUIntBE(payload.length, 1, 3)
+  writePrefix(bytes, type, payload.length)
   payload.copy(bytes, PREFIX)
   return bytes
+}
+
+function writePrefix(bytes: Buffer, type: number, length: number): void {
+  if (length > MAX_FRAME_BYTES) throw new FrameError(`a frame of ${length} bytes is too large`)
+  bytes.writeUInt32BE(type * 2 ** 24 + length)
 }
 
 const json = (type: number, value: HeadFrame | EndFrame | AbortFrame): Buffer =>
@@ -70,6 +73,12 @@ function shortFrame(payload: Buffer): Buffer {
 export const encodeFrame = {
   head: (head: HeadFrame): Buffer => json(TYPE.head, head),
   data: (bytes: Buffer): Buffer => frame(TYPE.data, bytes),
+  /** What comes before so many bytes of data; they follow as they are, without a copy. */
+  dataPrefix(length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(PREFIX)
+    writePrefix(bytes, TYPE.data, length)
+    return bytes
+  },
   heartbeat: (): Buffer => frame(TYPE.heartbeat, Buffer.alloc(0)),
   end: (end: EndFrame): Buffer => json(TYPE.end, end),
   abort: (abort: AbortFrame): Buffer => json(TYPE.abort, abort),
