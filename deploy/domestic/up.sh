@@ -49,6 +49,7 @@ write_secrets
 [[ ${1:-} == secrets ]] && exit
 mkdir -p config
 get_images
+check_settings
 docker compose up -d --no-build --remove-orphans
 wait_for 60 'bff-1 is ready' answers bff-1 /ready
 wait_for 60 'bff-2 is ready' answers bff-2 /ready

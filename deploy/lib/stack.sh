@@ -94,6 +94,14 @@ wait_for() {
 
 nginx_answers() { docker compose exec -T nginx front check >/dev/null 2>&1; }
 
+# The commit that an image is built from: what .env says, else the checkout's, else nothing.
+commit_here() {
+  local commit
+  commit=$(env_value FERRY_COMMIT)
+  if [[ -z $commit && -e ../../.git ]]; then commit=$(git -C ../.. rev-parse HEAD 2>/dev/null || true); fi
+  printf '%s' "$commit"
+}
+
 # The images: pulled where .env names a registry; else built from this checkout, but with FERRY_KEEP_IMAGES=yes those that
 # are here, such as those of a former version.
 get_images() {
@@ -106,8 +114,16 @@ get_images() {
         fail "the image $image is not here: carry it over with docker save and docker load, or check its version out and build it"
     done
   else
-    docker compose build --quiet
+    FERRY_COMMIT=$(commit_here) docker compose build --quiet
   fi
+}
+
+# Would the services start as .env has them? The new images say so themselves, beside those that run: what is wrong is named,
+# and nothing was replaced. Ends with 78 then (EX_CONFIG), by which `upgrade` knows it.
+check_settings() {
+  timeout 120 docker compose run --rm -T --no-deps check && return
+  echo "${0##*/}: the configuration cannot be used, see above: mend it and run this again. Nothing was replaced; what runs goes on" >&2
+  exit 78
 }
 
 # roll NAME PORT_OWNER…: replaces NAME-1, then NAME-2. Each gets nothing new, finishes what it holds, and is back before

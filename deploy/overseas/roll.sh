@@ -8,4 +8,5 @@ cd "$(dirname "$0")"
 require_env_file
 ./up.sh secrets
 get_images
+check_settings
 roll relay

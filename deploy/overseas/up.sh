@@ -21,6 +21,7 @@ write_secrets
 [[ ${1:-} == secrets ]] && exit
 mkdir -p config tls
 get_images
+check_settings
 docker compose up -d --no-build --remove-orphans
 wait_for 60 'relay-1 is ready' answers relay-1 /ready
 wait_for 60 'relay-2 is ready' answers relay-2 /ready
