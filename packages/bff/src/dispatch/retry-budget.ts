@@ -2,8 +2,8 @@
 const FLOOR = 10
 /** Most repeats that a busy key saves up. */
 const CAP = 200
-/** Keys whose budgets are remembered. */
-const MAX_KEYS = 10_000
+/** Keys whose budgets are remembered: at least as many, and at most twice as many. */
+const KEPT_KEYS = 5_000
 
 interface Bucket {
   repeats: number
@@ -18,7 +18,9 @@ interface Bucket {
 export class RetryBudgets {
   readonly #share: number
   readonly #onRefused: () => void
-  readonly #byKey = new Map<string, Bucket>()
+  #byKey = new Map<string, Bucket>()
+  /** Those before them, of keys that have been quiet since. */
+  #former: ReadonlyMap<string, Bucket> = new Map()
 
   /**
    * @param percent repeats for each 100 calls.
@@ -48,15 +50,20 @@ export class RetryBudgets {
 
   #bucket(key: string): Bucket {
     const now = performance.now()
-    const bucket = this.#byKey.get(key) ?? { repeats: FLOOR, filledAt: now }
+    const bucket = this.#byKey.get(key) ?? this.#add(key, this.#former.get(key) ?? { repeats: FLOOR, filledAt: now })
     const trickle = ((now - bucket.filledAt) / 60_000) * FLOOR
     bucket.repeats = Math.max(bucket.repeats, Math.min(FLOOR, bucket.repeats + trickle))
     bucket.filledAt = now
-    // The key that has been quiet for longest leaves; a full bucket is what it would come back to.
-    this.#byKey.delete(key)
+    return bucket
+  }
+
+  #add(key: string, bucket: Bucket): Bucket {
+    // Keys that have been quiet for longest leave together; a full bucket is what each would come back to.
+    if (this.#byKey.size >= KEPT_KEYS) {
+      this.#former = this.#byKey
+      this.#byKey = new Map()
+    }
     this.#byKey.set(key, bucket)
-    const [quietest] = this.#byKey.keys()
-    if (this.#byKey.size > MAX_KEYS && quietest !== undefined) this.#byKey.delete(quietest)
     return bucket
   }
 }

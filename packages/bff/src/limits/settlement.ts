@@ -1,4 +1,4 @@
-import { entryOf } from '../ledger/entry.ts'
+import { type Entry, entryOf } from '../ledger/entry.ts'
 import { type CallRecord, correction } from '../ledger/record.ts'
 import type { Store } from '../store/store.ts'
 import { callKeys } from './keys.ts'
@@ -39,16 +39,34 @@ export function settlementOf(
     args.push(String(window + 1), field, String(reserved[unit]), String(used[unit]))
   }
   args.push(JSON.stringify({ after: entry.sums } satisfies SumChange))
-  return {
-    keys,
-    args,
-    // Both are written when they are asked for: by a call that was taken for abandoned, and by the spool.
-    get correction() {
-      return JSON.stringify(correction(record, ifAbandoned.record))
-    },
-    get correctedSums() {
-      return JSON.stringify({ before: ifAbandoned.sums, after: entry.sums } satisfies SumChange)
-    },
+  return new CallSettlement(keys, args, entry, ifAbandoned)
+}
+
+/** What it is corrected with is written when it is asked for: by a call that was taken for abandoned, and by the spool. */
+class CallSettlement implements Settlement {
+  readonly keys: readonly string[]
+  readonly args: readonly string[]
+  readonly #entry: Entry
+  readonly #ifAbandoned: Entry
+
+  constructor(keys: readonly string[], args: readonly string[], entry: Entry, ifAbandoned: Entry) {
+    this.keys = keys
+    this.args = args
+    this.#entry = entry
+    this.#ifAbandoned = ifAbandoned
+  }
+
+  get correction(): string {
+    return JSON.stringify(correction(this.#entry.record, this.#ifAbandoned.record))
+  }
+
+  get correctedSums(): string {
+    return JSON.stringify({ before: this.#ifAbandoned.sums, after: this.#entry.sums } satisfies SumChange)
+  }
+
+  toJSON(): Settlement {
+    const { keys, args, correction, correctedSums } = this
+    return { keys, args, correction, correctedSums }
   }
 }
 

@@ -14,8 +14,16 @@ export class Breaker {
   #timeouts = 0
   #restsUntil = 0
 
-  /** @param toFault names what `work` throws. */
-  async run<T>(work: () => Promise<T>, timeoutMs: number, toFault: (error: unknown) => StoreUnavailable): Promise<T> {
+  /**
+   * @param toFault names what `work` throws.
+   * @param waiting how many wait for this answer. Default 1.
+   */
+  async run<T>(
+    work: () => Promise<T>,
+    timeoutMs: number,
+    toFault: (error: unknown) => StoreUnavailable,
+    waiting = 1,
+  ): Promise<T> {
     if (performance.now() < this.#restsUntil) {
       throw new StoreUnavailable('timeout', 'Redis has not answered for a while', { mayHappen: false })
     }
@@ -25,13 +33,13 @@ export class Breaker {
       return value
     } catch (error) {
       const fault = toFault(error)
-      this.#note(fault)
+      this.#note(fault, waiting)
       throw fault
     }
   }
 
-  #note({ fault }: StoreUnavailable): void {
-    this.#timeouts = fault === 'timeout' ? this.#timeouts + 1 : 0
+  #note({ fault }: StoreUnavailable, waiting: number): void {
+    this.#timeouts = fault === 'timeout' ? this.#timeouts + waiting : 0
     // While it rests no call gets through; the first one after it decides whether it rests again.
     if (this.#timeouts >= TIMEOUTS_BEFORE_REST) this.#restsUntil = performance.now() + REST_MS
   }

@@ -2,8 +2,10 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } fr
 import { Breaker } from './breaker.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { RedisRecords } from './redis-records.ts'
+import { createScript } from './redis-script.ts'
 import { RedisSubscriptions } from './redis-subscriptions.ts'
-import { type Procedure, type Reply, type Store, StoreUnavailable } from './store.ts'
+import { type Procedure, type Store, StoreUnavailable } from './store.ts'
+import { Turns, turnScript } from './turns.ts'
 
 export interface RedisStoreOptions {
   readonly address: RedisAddress
@@ -16,7 +18,6 @@ export interface RedisStoreOptions {
 }
 
 type Client = Redis | Cluster
-type Command = (...args: (string | number | Buffer)[]) => Promise<Reply>
 
 /** A store in Redis: a server, a master behind sentinels, or a cluster. Connects by itself, again and again. */
 export function createRedisStore({ address, timeoutMs, procedures, onError }: RedisStoreOptions): Store {
@@ -27,25 +28,14 @@ export function createRedisStore({ address, timeoutMs, procedures, onError }: Re
 
   const subscriptions = new RedisSubscriptions(() => connectSubscriber(client, address, timeoutMs), onError)
 
-  // All of them before the first command: a pipeline that ioredis has begun knows no command that is defined later, and
-  // its callback for it ends the process (redis/ioredis#1931).
-  const commands = new Map(procedures.map((procedure) => [procedure.name, define(client, procedure)]))
-
-  async function run(
-    procedure: Procedure,
-    keys: readonly string[],
-    args: readonly string[],
-    value?: Buffer,
-  ): Promise<Reply> {
-    const command = commands.get(procedure.name)
-    if (command === undefined) throw new Error(`The store was not told of the procedure ${procedure.name}`)
-    const work = value ? () => command(...keys, ...args, value) : () => command(...keys, ...args)
-    return breaker.run(work, timeoutMs, toFault)
-  }
+  const turn = createScript(client, turnScript(procedures))
+  const turns = new Turns(procedures, (keys, args, calls) =>
+    breaker.run(() => turn(keys, args), timeoutMs, toFault, calls),
+  )
 
   return {
     isShared: true,
-    run,
+    run: (procedure, keys, args, value) => turns.add(procedure, keys, args, value),
     get: (key) => breaker.run(async () => (await client.getBuffer(key)) ?? undefined, timeoutMs, toFault),
     set: (key, value, { ttlMs, onlyIfAbsent = false }) => {
       const set = onlyIfAbsent
@@ -86,13 +76,6 @@ function connectSubscriber(client: Client, address: RedisAddress, timeoutMs: num
   // ioredis's own way to subscribe anew ends the process where Redis refuses it.
   const own = { enableAutoPipelining: false, autoResubscribe: false }
   return client instanceof Redis ? client.duplicate(own) : connect(address, timeoutMs)
-}
-
-function define(client: Client, { name, keyCount, lua }: Procedure): Command {
-  client.defineCommand(name, { numberOfKeys: keyCount, lua })
-  const command = (client as unknown as Record<string, Command>)[name]?.bind(client)
-  if (command === undefined) throw new Error(`ioredis has no command ${name}`)
-  return command
 }
 
 function connect(address: RedisAddress, timeoutMs: number): Client {
