@@ -69,7 +69,7 @@ export async function startFront(side: 'overseas' | 'domestic', more: ServiceEnv
     command: (...args) => void execFileSync(SCRIPT, args, { env, stdio: 'pipe' }),
     stop: async () => {
       await end(child)
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }

@@ -24,8 +24,8 @@ it('every metric of ours is documented, and every documented one exists', async 
   await (await chat()).text()
   const page = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
   const served = [...page.matchAll(/^# TYPE ((?:ferry|http|link)_\S+)/gm)].map(([, name]) => name)
-  const documentation =
-    readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8').split('\n## BFF\n')[1] ?? ''
+  const docs = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
+  const documentation = /\n## BFF\n(.*?)(?:\n## |$)/s.exec(docs)?.[1] ?? ''
   const documented = [...documentation.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)
   expect(documented.toSorted()).toEqual(served.toSorted())
 })
