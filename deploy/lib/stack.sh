@@ -121,7 +121,7 @@ get_images() {
 # Would the services start as .env has them? The new images say so themselves, beside those that run: what is wrong is named,
 # and nothing was replaced. Ends with 78 then (EX_CONFIG), by which `upgrade` knows it.
 check_settings() {
-  timeout 120 docker compose run --rm -T --no-deps check && return
+  timeout --foreground 120 docker compose run --rm -T --no-deps check </dev/null && return
   echo "${0##*/}: the configuration cannot be used, see above: mend it and run this again. Nothing was replaced; what runs goes on" >&2
   exit 78
 }

@@ -10,7 +10,7 @@ import { type StreamingVendor, startVendor } from '../vendor.ts'
 import { keeperOf } from './backup.ts'
 import { hostSuite } from './host-suite.ts'
 import { HERE_4, HERE_6, openOutside } from './scan.ts'
-import { copyStack, docker, openWay, type Stack, startEngine } from './stacks.ts'
+import { COMMIT, copyStack, docker, openWay, type Stack, startEngine } from './stacks.ts'
 
 // The images, compose files and scripts themselves: `npm run test:deploy`. Root on Debian; takes minutes.
 
@@ -161,11 +161,32 @@ describe('the stacks on a Docker engine', () => {
     keeper.remove()
   })
 
+  it('names a setting that cannot be used, and touches nothing that runs', { timeout: 5 * MINUTES }, async () => {
+    const env = join(primary.folder, '.env')
+    const good = readFileSync(env, 'utf8')
+    const pids = (): readonly number[] => ['relay-1', 'relay-2', 'nginx'].map((service) => primary.pid(service))
+    const before = pids()
+    appendFileSync(env, 'MAX_BODY_BYTES=much\n')
+    const refusal = (work: Promise<unknown>): Promise<{ code: number; said: string }> =>
+      work.then(
+        () => ({ code: 0, said: '' }),
+        ({ code, stdout, stderr }) => ({ code, said: `${stdout}${stderr}` }),
+      )
+    const named = expect.stringContaining('MAX_BODY_BYTES')
+    expect(await refusal(primary.script('up.sh'))).toEqual({ code: 78, said: named })
+    expect(await refusal(primary.script('roll.sh'))).toEqual({ code: 78, said: named })
+    expect(await refusal(primary.upgrade('9.9.9'))).toEqual({ code: 1, said: named })
+    writeFileSync(env, good)
+    await primary.script('up.sh')
+    expect(pids()).toEqual(before)
+  })
+
   it('has the images that it should have', () => {
     for (const name of ['relay', 'bff']) {
       const { Config, Size } = JSON.parse(docker('inspect', `llm-ferry/${name}:local`))[0]
       expect(Config.User).toBe('node')
       expect(Config.StopSignal).toBe('SIGTERM')
+      expect(Config.Env).toContain(`FERRY_COMMIT=${COMMIT}`)
       expect(Config.Healthcheck).toMatchObject({ Interval: 30e9, Timeout: 3e9, StartPeriod: 5e9, Retries: 3 })
       const base = JSON.parse(docker('inspect', 'node:24-bookworm-slim'))[0]
       expect(Size - base.Size).toBeLessThan(70e6)

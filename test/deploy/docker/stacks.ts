@@ -14,6 +14,9 @@ const run = promisify(execFile)
 /** Descriptors that a container may ask for here: an engine within a container may give no more than it has. */
 const NOFILE = execFileSync('bash', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
 
+/** What the images are told to be built from: the copies are no checkouts. */
+export const COMMIT = '0123456789abcdef0123456789abcdef01234567'
+
 /** Starts the throw-away engine with its base images; what talks to it finds it in this process's environment. */
 export function startEngine(): { stop(): void } {
   for (const step of ['up', 'images']) execFileSync(ENGINE, [step], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -54,7 +57,7 @@ export function copyStack(
     "git ls-files -zco --exclude-standard -- deploy packages package.json 'pnpm-*.yaml' tsconfig.base.json .dockerignore"
   execFileSync('bash', ['-c', `${list} | tar --null -cT - | tar -xC '${copy}'`], { cwd: root })
   const folder = join(copy, 'deploy', side)
-  const values = { COMPOSE_PROJECT_NAME: `ferry-test-${name}`, FERRY_NOFILE: NOFILE, ...env }
+  const values = { COMPOSE_PROJECT_NAME: `ferry-test-${name}`, FERRY_NOFILE: NOFILE, FERRY_COMMIT: COMMIT, ...env }
   writeFileSync(
     join(folder, '.env'),
     Object.entries(values)
