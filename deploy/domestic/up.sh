@@ -54,4 +54,5 @@ docker compose up -d --no-build --remove-orphans
 wait_for 60 'bff-1 is ready' answers bff-1 /ready
 wait_for 60 'bff-2 is ready' answers bff-2 /ready
 wait_for 60 'nginx answers' nginx_answers
+undrain_all
 say "running. Applications call it with what follows the colon in $PWD/secrets/bff/bff_keys, ferry keys with $PWD/secrets/bff/bff_admin_token"

@@ -14,9 +14,18 @@ require_env_file() {
   docker compose version >/dev/null 2>&1 || fail 'docker has no compose plugin: install docker-compose-plugin'
   # It holds keys.
   chmod go-rwx .env
+  require_plain_lines
 }
 
-# The value of a name in .env, or nothing. Compose reads the same file; this takes it literally.
+# Compose and env_value must read the same out of a line. Tells its number, not what is in it.
+require_plain_lines() {
+  local name='[A-Za-z_][A-Za-z0-9_]*' odd
+  odd=$(grep -nE "^[[:space:]]*export[[:space:]]|^[[:space:]]+${name}[[:space:]]*=|^${name}[[:space:]]+=|^${name}=([[:space:]]+[^[:space:]]|[^'\"[:space:]].*[[:space:]]#|\"[^\"]*\"[[:space:]]*[^[:space:]]|'[^']*'[[:space:]]*[^[:space:]])" .env | head -1) || true
+  [[ -z $odd ]] ||
+    fail ".env, line ${odd%%:*}: write it as NAME=value, without \"export\", blanks at its beginning or beside the =, or a comment behind the value"
+}
+
+# The value of a name in .env, or nothing, literally.
 env_value() {
   local line value
   line=$(grep -E "^$1=" .env | tail -1) || return 0
@@ -126,10 +135,20 @@ check_settings() {
   exit 78
 }
 
-# roll NAME PORT_OWNER…: replaces NAME-1, then NAME-2. Each gets nothing new, finishes what it holds, and is back before
-# the other one goes.
+# Lets nginx choose both again, whatever was left behind.
+undrain_all() {
+  local index
+  for index in 1 2; do docker compose exec -T nginx front undrain "$index" >/dev/null || true; done
+}
+
+# roll NAME: replaces NAME-1, then NAME-2. Each gets nothing new, finishes what it holds, and is back before the other one
+# goes. Ended before that, by a fault or a lost terminal, it leaves nginx both.
 roll() {
   local name=$1 index
+  trap undrain_all EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   for index in 1 2; do
     say "$name-$index: no new calls; waiting for those that run"
     docker compose exec -T nginx front drain "$index"

@@ -26,4 +26,5 @@ docker compose up -d --no-build --remove-orphans
 wait_for 60 'relay-1 is ready' answers relay-1 /ready
 wait_for 60 'relay-2 is ready' answers relay-2 /ready
 wait_for 60 'nginx answers' nginx_answers
+undrain_all
 say "running. The domestic side's RELAY_TOKEN is what follows the colon in $PWD/secrets/relay/relay_tokens"

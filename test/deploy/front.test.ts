@@ -178,6 +178,9 @@ describe('deploy/images/front', () => {
       expect(refused).toMatchObject({ status: 403, error: 'client_certificate_refused', reached: 'no' })
       expect(JSON.parse(refused.text)).toMatchObject({ error: { code: 'client_certificate_refused' } })
     }
+    // A path that ends as a probe's, or has a part of its own choice that looks like one.
+    for (const end of [':/health', ':/ready', ':/metrics/relay-1', 'all:calls:/health'])
+      expect(await get(front, `/proxy/openai/v1/${end}`, monitoring), end).toMatchObject({ status: 403, reached: 'no' })
     expect((await get(front, '/health')).status).toBe(200)
     expect((await get(front, '/metrics/relay-1', monitoring)).status).toBe(200)
     const bff = callers.issue('bff', 'bff-1')

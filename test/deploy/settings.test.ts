@@ -73,9 +73,9 @@ describe.each(SIDES)('$side', ({ side, service, table, read }) => {
   })
   afterAll(() => rmSync(copy, { recursive: true }))
 
-  const upSecrets = (env: Readonly<Record<string, string>>): { status: number | null; stderr: string } => {
+  const upSecrets = (env: Readonly<Record<string, string>>, more = ''): { status: number | null; stderr: string } => {
     const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`)
-    writeFileSync(at('.env'), lines.join(''))
+    writeFileSync(at('.env'), lines.join('') + more)
     const { status, stderr } = spawnSync(at('up.sh'), ['secrets'], {
       encoding: 'utf8',
       env: { PATH: `${join(copy, 'bin')}:${process.env.PATH}` },
@@ -125,6 +125,19 @@ describe.each(SIDES)('$side', ({ side, service, table, read }) => {
       rmSync(at('secrets'), { recursive: true })
     },
   )
+
+  it.each([
+    ['a comment behind the value', 'ODD_TOKEN=canary-0123 # of production'],
+    ['a comment behind quotes', 'ODD_TOKEN="canary-0123" # of production'],
+    ['blanks beside the =', 'ODD_TOKEN = canary-0123'],
+    ['a blank behind the =', 'ODD_TOKEN= canary-0123'],
+    ['a blank before the name', '  ODD_TOKEN=canary-0123'],
+    ['export', 'export ODD_TOKEN=canary-0123'],
+  ])('refuses a line that Compose would read in another way: %s', (_, line) => {
+    const { status, stderr } = upSecrets({}, line)
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/\.env, line \d+: write it as NAME=value/)])
+    expect(stderr).not.toContain('canary')
+  })
 
   it('takes each secret from a file', () => {
     for (const name of secrets)

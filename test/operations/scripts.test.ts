@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -305,37 +307,49 @@ describe('upgrade', () => {
   }
 
   it('rolls to a version, and back', () => {
-    const { path, version } = side('grep FERRY_VERSION .env >>rolled')
+    const { path, version } = side('echo $FERRY_VERSION >>rolled')
     expect(run('upgrade', [path, '1.1.0']).status).toBe(0)
     expect(version()).toBe('1.1.0')
     expect(run('upgrade', [path, '--rollback']).status).toBe(0)
     expect(version()).toBe('1.0.0')
-    expect(readFileSync(join(path, 'rolled'), 'utf8')).toBe('FERRY_VERSION=1.1.0\nFERRY_VERSION=1.0.0\n')
+    expect(readFileSync(join(path, 'rolled'), 'utf8')).toBe('1.1.0\n1.0.0\n')
     expect(readFileSync(join(path, '.env'), 'utf8')).toContain('RELAY_TOKENS=a=b\nLAST=x\n')
   })
 
-  it('builds what is new, and goes back to images that are there', () => {
+  /** The domestic side in a checkout of its own, and a docker that does what the rest of a shell script says. */
+  function checkout(docker: string) {
     const copy = mkdtempSync(join(folder, 'checkout-'))
     const root = join(SCRIPTS, '../..')
     const list = 'git ls-files -zco --exclude-standard deploy | tar --null -cT -'
     expect(runProgram('bash', ['-c', `cd '${root}' && ${list} | tar -xC '${copy}'`]).status).toBe(0)
     const path = join(copy, 'deploy/domestic')
     writeFileSync(join(path, '.env'), 'RELAY_URLS=https://a.example\nRELAY_TOKEN=t\nFERRY_VERSION=1.0.0\n')
-    // Containers of 1.1.0 do not start; images of all versions are there but those of 0.9.0.
     const bin = join(copy, 'bin')
     mkdirSync(bin)
-    const stub = `#!/bin/bash
-version=$(sed -n 's/^FERRY_VERSION=//p' .env)
-echo "$version $*" >>${copy}/log
+    const head = `#!/bin/bash
+copy=${copy} cut=${copy}/cut
+version=\${FERRY_VERSION:-$(sed -n 's/^FERRY_VERSION=//p' .env)}
+echo "$version $*" >>$copy/log
+`
+    writeFileSync(join(bin, 'docker'), head + docker, { mode: 0o755 })
+    return {
+      path,
+      bin,
+      upgrade: (...args: string[]) => run('upgrade', [path, ...args], { PATH: `${bin}:${PATH}` }),
+      logged: () => readFileSync(join(copy, 'log'), 'utf8').trim().split('\n'),
+    }
+  }
+
+  it('builds what is new, and goes back to images that are there', () => {
+    // Containers of 1.1.0 do not start; images of all versions are there but those of 0.9.0.
+    const { path, upgrade, logged } = checkout(`
 case "$*" in
   'compose config --images') echo "llm-ferry/bff:$version" ;;
   'image inspect llm-ferry/bff:0.9.0') exit 1 ;;
   'compose up '*) [[ $version != 1.1.0 ]] ;;
 esac
-`
-    writeFileSync(join(bin, 'docker'), stub, { mode: 0o755 })
-    const upgrade = (...args: string[]) => run('upgrade', [path, ...args], { PATH: `${bin}:${PATH}` })
-    const builds = () => readFileSync(join(copy, 'log'), 'utf8').match(/^\S+ compose build.*$/gm)
+`)
+    const builds = () => logged().filter((line) => line.includes(' compose build'))
     const { status, output } = upgrade('1.1.0')
     expect([status, output]).toEqual([1, expect.stringContaining('1.1.0 does not serve; 1.0.0 does')])
     expect(builds()).toEqual(['1.1.0 compose build --quiet'])
@@ -348,8 +362,32 @@ esac
     expect(readFileSync(join(path, '.env'), 'utf8')).toContain('FERRY_VERSION=1.0.0')
   }, 30_000)
 
+  it('can be run again, or undone, where it was cut off; nginx has both again', async () => {
+    const { path, bin, upgrade, logged } = checkout(`
+case "$*" in
+  'compose up '*-1) [[ ! -e $cut ]] || { touch $copy/waiting; sleep 30; } ;;
+esac
+`)
+    writeFileSync(join(bin, '../cut'), '')
+    const child = spawn(join(SCRIPTS, 'upgrade'), [path, '1.1.0'], {
+      env: { PATH: `${bin}:${PATH}` },
+      stdio: 'ignore',
+      detached: true,
+    })
+    const ended = once(child, 'exit')
+    await eventually('it waits for the first one', () => existsSync(join(bin, '../waiting')))
+    // As a terminal that is lost does it: to all that it has started.
+    process.kill(-(child.pid ?? 0), 'SIGHUP')
+    expect((await ended)[0]).toBe(1)
+    expect(logged().slice(-2)).toEqual([1, 2].map((index) => `1.1.0 compose exec -T nginx front undrain ${index}`))
+    expect(readFileSync(join(path, '.env'), 'utf8')).toContain('FERRY_VERSION=1.0.0')
+    rmSync(join(bin, '../cut'))
+    expect(upgrade('1.1.0').output).toContain('now at 1.1.0')
+    expect(upgrade('--rollback').output).toContain('now at 1.0.0')
+  }, 30_000)
+
   it('goes back by itself when the new version does not serve', () => {
-    const { path, version } = side('! grep -q 1.2.0 .env')
+    const { path, version } = side('[[ $FERRY_VERSION != 1.2.0 ]]')
     const { status, output } = run('upgrade', [path, '1.2.0'])
     expect(status).toBe(1)
     expect(output).toContain('1.2.0 does not serve; 1.0.0 does')
