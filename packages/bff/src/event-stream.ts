@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { ChatChunk, FerryError } from '@llm-ferry/sdk'
+import { setHeaders } from './answer.ts'
 import type { Context } from './context.ts'
 import { wireText } from './dispatch/wire-text.ts'
 import { drained } from './drained.ts'
@@ -31,7 +32,7 @@ export class EventStream {
     const context = this.#context
     context.respond = false
     context.status = 200
-    context.set({
+    setHeaders(context, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       // nginx holds events back unless it is told not to.

@@ -12,7 +12,7 @@ export interface Window {
 /** The minute, day and month that a moment lies in, in this order. */
 export type Windows = readonly [minute: Window, day: Window, month: Window]
 
-/** Finds the windows of a moment, in ms since 1970. */
+/** Finds the windows of a moment, in ms since 1970. While they stay the same, so does the list. */
 export type Calendar = (nowMs: number) => Windows
 
 const MINUTE_MS = 60_000
@@ -25,10 +25,13 @@ const MINUTE_MS = 60_000
 export function createCalendar(zone: string): Calendar {
   let day = calendarWindow(0, zone, 'day', 'yyyy-MM-dd')
   let month = calendarWindow(0, zone, 'month', 'yyyy-MM')
+  let current: Windows = [minuteWindow(0), day, month]
   return (nowMs) => {
+    if (current.every((window) => within(window, nowMs))) return current
     if (!within(day, nowMs)) day = calendarWindow(nowMs, zone, 'day', 'yyyy-MM-dd')
     if (!within(month, nowMs)) month = calendarWindow(nowMs, zone, 'month', 'yyyy-MM')
-    return [minuteWindow(nowMs), day, month]
+    current = [minuteWindow(nowMs), day, month]
+    return current
   }
 }
 

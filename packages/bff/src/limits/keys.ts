@@ -30,18 +30,44 @@ export function idempotencyKeys(key: string, name: string): [record: string, mar
 /** What a key used on a day, summed up. */
 export const usageKey = (key: string, day: string): string => `${prefix(shardOf(key))}:usage:${key}:${day}`
 
+/** Where the call stands in a call's keys. */
+const CALL_AT = 5
+
 /** The keys of the procedures about one call, in their order: three windows, streams, leases, the call, ledger, usage. */
 export function callKeys(key: string, windows: Windows, callId: string): string[] {
+  const keys = [...sharedKeys(key, windows)]
+  keys[CALL_AT] += callId
+  return keys
+}
+
+/** What {@link sharedKeys} has written for windows that calls still ask for. */
+const written = new WeakMap<Windows, Map<string, readonly string[]>>()
+
+/** The keys that all calls of a key have in the same windows, without the call’s id. */
+function sharedKeys(key: string, windows: Windows): readonly string[] {
+  let byKey = written.get(windows)
+  if (byKey === undefined) {
+    byKey = new Map()
+    written.set(windows, byKey)
+  }
+  let keys = byKey.get(key)
+  if (keys === undefined) {
+    keys = writeKeys(key, windows)
+    byKey.set(key, keys)
+  }
+  return keys
+}
+
+function writeKeys(key: string, [minute, day, month]: Windows): string[] {
   const shard = shardOf(key)
   const own = `${prefix(shard)}:key:${key}`
-  const [minute, day, month] = windows
   return [
     `${own}:minute:${minute.name}`,
     `${own}:day:${day.name}`,
     `${own}:month:${month.name}`,
     `${own}:streams`,
     leasesKey(shard),
-    callKey(shard, callId),
+    callKey(shard, ''),
     ledgerKey(shard),
     usageKey(key, day.name),
   ]

@@ -1,5 +1,6 @@
 import { type Logger, newRequestId } from '@llm-ferry/kit'
 import { HEADERS } from '@llm-ferry/sdk'
+import { setHeaders } from '../answer.ts'
 import type { Caller, CallFacts, Middleware, State } from '../context.ts'
 
 /** Gives each request an id, in its answer and in every line that is logged for it. */
@@ -7,8 +8,7 @@ export function requestId(log: Logger): Middleware {
   return function requestId(context, next) {
     const id = newRequestId()
     context.state = new RequestState(log, id)
-    context.set(HEADERS.requestId, id)
-    context.set('x-request-id', id)
+    setHeaders(context, { [HEADERS.requestId]: id, 'x-request-id': id })
     return next()
   }
 }

@@ -1,3 +1,4 @@
+import { setHeaders } from '../answer.ts'
 import type { Middleware } from '../context.ts'
 
 /** What a browser is told with every answer: an API has nothing to frame, run or guess. */
@@ -13,7 +14,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 /** Sets the security headers on every answer, errors included. */
 export function securityHeaders(): Middleware {
   return function securityHeaders(context, next) {
-    context.set(HEADERS)
+    setHeaders(context, HEADERS)
     return next()
   }
 }

@@ -1,4 +1,5 @@
 import { type ChatRequest, FerryError, HEADERS } from '@llm-ferry/sdk'
+import { setHeaders } from '../answer.ts'
 import type { Context } from '../context.ts'
 import { AttemptFailure } from '../dispatch/failure.ts'
 import type { Prices } from '../ledger/prices.ts'
@@ -43,10 +44,10 @@ export async function admit(
   try {
     const admission = adopted ? limits.adopt(call, adopted) : await limits.admit(call)
     context.state.call?.admitted(admission.reservation)
-    context.set(rateLimitHeaders(admission.allowances))
+    setHeaders(context, rateLimitHeaders(admission.allowances))
     return new CallAccount(admission, applicant, prices, (adopted?.ifAbandoned.record ?? call.record).at)
   } catch (error) {
-    if (error instanceof LimitRefusal) context.set(rateLimitHeaders(error.allowances))
+    if (error instanceof LimitRefusal) setHeaders(context, rateLimitHeaders(error.allowances))
     throw error
   }
 }

@@ -1,4 +1,5 @@
 import { type ChatChunk, type ChatRequest, parseChatRequest } from '@llm-ferry/sdk/schema'
+import { answerJson, setHeaders } from '../answer.ts'
 import type { AnswerCache } from '../cache/cache.ts'
 import { answeredBy, plainFrom, type Served, streamFrom } from '../cache/replay.ts'
 import type { CacheTurn, Found } from '../cache/turn.ts'
@@ -161,8 +162,8 @@ async function plain(call: Call, options: ChatOptions): Promise<void> {
   const [choice] = answered.value.completion.choices
   if (choice) await options.reasoning.keep(context.state.caller.key, choice.message)
   if (!found) await call.turn?.keepPlain(answeredBy(answered), answered.value.completion)
-  context.set(ferryValues(answered, context.state.facts))
-  context.body = answered.value.completion
+  setHeaders(context, ferryValues(answered, context.state.facts))
+  answerJson(context, answered.value.completion)
 }
 
 async function streamed(call: Call, options: ChatOptions): Promise<void> {
@@ -206,7 +207,7 @@ async function forward(
   const head = ferryValues(answered, context.state.facts)
   try {
     if (!stream.begun) {
-      context.set(head)
+      setHeaders(context, head)
       stream.begin()
       await stream.write(outgoing.take(first), left)
     } else {

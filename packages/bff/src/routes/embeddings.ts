@@ -1,5 +1,6 @@
 import type { EmbeddingsRequest } from '@llm-ferry/sdk'
 import { parseEmbeddingsRequest } from '@llm-ferry/sdk/schema'
+import { answerJson, setHeaders } from '../answer.ts'
 import type { Context, Middleware } from '../context.ts'
 import { attemptEmbeddings } from '../dispatch/answer.ts'
 import { callTimeoutMs, Deadline } from '../dispatch/deadline.ts'
@@ -69,6 +70,6 @@ async function answer(
   const { usage } = embeddings
   account.meter.count(usage && { ...usage, completion_tokens: 0 }, true)
   context.state.facts.firstByteSeconds = (performance.now() - context.state.arrivedAt) / 1000
-  context.set(ferryValues(answered, context.state.facts))
-  context.body = embeddings
+  setHeaders(context, ferryValues(answered, context.state.facts))
+  answerJson(context, embeddings)
 }
