@@ -16,6 +16,8 @@ export const relay: Target = {
       OPENAI_UPSTREAM: vendorUrl,
       ANTHROPIC_UPSTREAM: vendorUrl,
       GEMINI_UPSTREAM: vendorUrl,
+      // As its image has it.
+      NODE_OPTIONS: '--max-semi-space-size=16',
     }),
   ask: (order) => vendorAsk(order, `/proxy/${order.shape}`),
 }
