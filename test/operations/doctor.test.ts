@@ -231,6 +231,21 @@ describe('ferry doctor', () => {
     await expectFault({ RELAY_URLS: `https://localhost:${port}`, RELAY_TOKEN }, 'tls', /nobody known/)
   })
 
+  it('5b: nginx that has no certificate yet', async () => {
+    const [keyFile, certFile] = [join(folder, 'placeholder.key'), join(folder, 'placeholder.crt')]
+    // As deploy/images/front makes it.
+    const subject = ['-nodes', '-days', '3650', '-subj', '/CN=no-certificate-yet']
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', keyFile, '-out', certFile]
+    execFileSync('openssl', ['req', '-x509', ...key, ...subject], { stdio: 'pipe' })
+    const port = await serve(ready(0), { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') })
+    const fault = await expectFault(
+      { RELAY_URLS: `https://localhost:${port}`, RELAY_TOKEN },
+      'tls',
+      /no certificate yet/,
+    )
+    expect(fault.todo).toContain('port 80')
+  })
+
   it('6: a certificate for another name', async () => {
     const port = await serve(ready(0), certificates)
     // 127.0.0.2 is loopback, and not in it.
@@ -309,12 +324,36 @@ describe('ferry doctor', () => {
     ])
     expect(code).toBe(1)
     expect(found.filter(({ check, state }) => check !== 'vendor' && state !== 'ok')).toEqual([])
+    const answering400 = await serve((_, response) =>
+      response
+        .writeHead(400, { 'content-type': 'application/json' })
+        .end('{"error":{"code":400,"details":[{"reason":"API_KEY_INVALID"}]}}'),
+    )
+    const bad = { GEMINI_API_KEY: 'AIza-x', GEMINI_UPSTREAM: `http://127.0.0.1:${answering400}` }
+    await expectFault(bad, 'vendor', /refuses the key/)
     const direct = await expectFault(
       { GEMINI_API_KEY: 'AIza-x', GEMINI_UPSTREAM: refusing },
       'vendor',
       /refuses the key/,
     )
     expect(direct.subject).toBe('gemini, key 1 of GEMINI_API_KEY')
+  })
+
+  it('16b: a vendor that only a proxy leads to', async () => {
+    const seen: (string | undefined)[] = []
+    const proxyPort = await serve((request, response) => {
+      seen.push(request.url)
+      response.end('{"data":[]}')
+    })
+    const env = {
+      OPENAI_API_KEY: 'sk-x',
+      OPENAI_UPSTREAM: 'http://vendor.invalid',
+      HTTP_PROXY: `http://127.0.0.1:${proxyPort}`,
+    }
+    const { found } = await diagnose(env)
+    expect(found.find(({ check }) => check === 'vendor')).toMatchObject({ state: 'ok' })
+    expect(seen).toEqual(['http://vendor.invalid/v1/models'])
+    await expectFault({ ...env, NO_PROXY: 'vendor.invalid' }, 'vendor', /no answer/)
   })
 
   it('17: Redis with another password, one that evicts, one that forgets, none', async () => {
@@ -325,6 +364,15 @@ describe('ferry doctor', () => {
     await expectFault({ REDIS_URL: at('redis-password-0123') }, 'redis', /allkeys-lru/)
     await expectFault({ REDIS_URL: at('redis-password-0123') }, 'redis', /appendonly is off/, 'warn')
     await expectFault({ REDIS_URL: `redis://127.0.0.1:${await freePort()}` }, 'redis', /no answer/)
+  })
+
+  it('17b: a Redis for the cache with another password, which may evict and forget', async () => {
+    const redis = keep(await startRedis(['--maxmemory-policy', 'allkeys-lru', '--save', '']))
+    await redis.command('CONFIG SET requirepass redis-password-0123')
+    const at = (password: string): string => `redis://:${password}@127.0.0.1:${redis.port}/0`
+    const fault = await expectFault({ REDIS_CACHE_URL: at('wrong') }, 'redis', /password/)
+    expect(fault.todo).toContain('REDIS_CACHE_URL')
+    expect((await diagnose({ REDIS_CACHE_URL: at('redis-password-0123') })).code).toBe(0)
   })
 
   it('18: a key that the BFF does not know', async () => {

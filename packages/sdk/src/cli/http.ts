@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { ClientCertificate } from '../client-certificate.ts'
+import type { Settings } from './settings.ts'
 
 /** An answer, read to its end (of which at most 1 MiB is kept). */
 export interface Answer {
@@ -31,10 +32,13 @@ export class Asker {
   readonly #origin: URL
   readonly #agent: HttpAgent | HttpsAgent
 
-  /** @param shown to a server that asks for a certificate. */
-  constructor(origin: URL, shown?: ClientCertificate) {
+  /**
+   * @param shown to a server that asks for a certificate.
+   * @param proxy HTTPS_PROXY, HTTP_PROXY and NO_PROXY, where it goes by them.
+   */
+  constructor(origin: URL, shown?: ClientCertificate, proxy?: Settings) {
     this.#origin = origin
-    const options = { keepAlive: true, maxSockets: 1 }
+    const options = { keepAlive: true, maxSockets: 1, ...(proxy && { proxyEnv: proxy }) }
     this.#agent = origin.protocol === 'https:' ? new HttpsAgent({ ...options, ...shown }) : new HttpAgent(options)
   }
 

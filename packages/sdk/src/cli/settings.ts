@@ -20,6 +20,9 @@ export function readSettings(env: Settings, file: string | undefined): Settings 
   for (const name of [
     'RELAY_TOKEN',
     'REDIS_URL',
+    'REDIS_CACHE_URL',
+    'HTTPS_PROXY',
+    'HTTP_PROXY',
     'FERRY_KEY',
     'OPENAI_API_KEY',
     'ANTHROPIC_API_KEY',

@@ -6,6 +6,10 @@ import { type Finding, findings, reasonOf } from './finding.ts'
 
 const TIMEOUT_MS = 8_000
 const DAY_MS = 86_400_000
+/** As deploy/overseas has it. */
+const RENEW = 'on that host, in deploy/overseas: `docker compose exec certbot certificates once`'
+/** CN of what nginx serves before it has a certificate. */
+const PLACEHOLDER = 'no-certificate-yet'
 const [WARN_DAYS, FAIL_DAYS] = [14, 3]
 
 /** DNS, TCP, TLS and the certificate, in this order; ends at the first that fails. */
@@ -62,17 +66,32 @@ async function checkTls(host: string, port: number, shown?: ClientCertificate): 
     return found
   } catch (error) {
     const reason = reasonOf(error)
-    const [detail, todo] = tlsFault(reason, host)
+    const isPlaceholder = /SELF_SIGNED/.test(reason) && (await commonName(host, port)) === PLACEHOLDER
+    const [detail, todo] = isPlaceholder ? NO_CERTIFICATE_YET : tlsFault(reason, host)
     return [fail(`${detail} (${reason})`, todo)]
+  }
+}
+
+const NO_CERTIFICATE_YET = [
+  'it has no certificate yet and shows a placeholder',
+  'its A record must lead to it and port 80 be open to the internet: `docker compose logs --tail 50 certbot` there says what failed',
+] as const
+
+/** Of a certificate that nobody vouches for; nothing is sent to who shows it. */
+async function commonName(host: string, port: number): Promise<string | undefined> {
+  try {
+    const socket = await opened(connectTls({ host, port, rejectUnauthorized: false }), 'secureConnect')
+    const { CN } = socket.getPeerCertificate().subject
+    socket.destroy()
+    return [CN].flat()[0]
+  } catch {
+    return undefined
   }
 }
 
 function tlsFault(reason: string, host: string): readonly [string, string] {
   if (reason === 'CERT_HAS_EXPIRED')
-    return [
-      'the certificate has expired',
-      'run `certbot renew` on that host and reload nginx; see why its timer did not',
-    ]
+    return ['the certificate has expired', `${RENEW}; see in its log why that did not happen by itself`]
   if (reason === 'CERT_NOT_YET_VALID')
     return ['the certificate is not valid yet', 'set the clock of this machine right (chrony)']
   if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID')
@@ -99,7 +118,7 @@ function certificateDays(host: string, socket: TLSSocket): Finding {
   const { ok, warn, fail } = findings('certificate', host)
   const days = (Date.parse(socket.getPeerCertificate().valid_to) - Date.now()) / DAY_MS
   const detail = `good for ${days.toFixed(1)} days`
-  const todo = 'run `certbot renew --dry-run` on that host and mend what it names'
+  const todo = `${RENEW}, and mend what it names`
   if (days < FAIL_DAYS) return fail(detail, todo)
   return days < WARN_DAYS ? warn(detail, todo) : ok(detail)
 }

@@ -15,16 +15,17 @@ const OLDEST_NODE = 22
 /** All findings for what the settings name. */
 export async function diagnose(settings: Settings): Promise<readonly Finding[]> {
   const relays = relayUrls(settings)
-  const { REDIS_URL, FERRY_URL } = settings
+  const { REDIS_URL, REDIS_CACHE_URL, FERRY_URL } = settings
   const bffUrl = FERRY_URL === undefined ? undefined : httpUrl(FERRY_URL, 'FERRY_URL')
   const own = checkClientCertificate(settings)
-  const [throughRelays, redis, bff, vendors] = await Promise.all([
+  const [throughRelays, redis, cache, bff, vendors] = await Promise.all([
     Promise.all(relays.map((url) => checkRelayAt(url, settings.RELAY_TOKEN, own.shown))),
-    REDIS_URL === undefined ? [] : checkRedis(REDIS_URL),
+    REDIS_URL === undefined ? [] : checkRedis(REDIS_URL, 'counters'),
+    REDIS_CACHE_URL === undefined ? [] : checkRedis(REDIS_CACHE_URL, 'cache'),
     bffUrl === undefined ? [] : checkBffAt(bffUrl, settings.FERRY_KEY),
     checkVendors(settings),
   ])
-  const found = [...own.found, ...throughRelays.flat(), ...redis, ...bff, ...vendors]
+  const found = [...own.found, ...throughRelays.flat(), ...redis, ...cache, ...bff, ...vendors]
   if (found.length === 0)
     throw wrongUse(
       'nothing to look at: set RELAY_URLS, REDIS_URL, FERRY_URL or a vendor’s key, or name a file with --env',

@@ -14,20 +14,28 @@ interface Address {
   readonly master: string
 }
 
-/** The store of quotas: reachable, new enough, and set so that no counter is lost; by way of sentinels, or as a cluster. */
-export async function checkRedis(text: string): Promise<readonly Finding[]> {
+/** What a Redis is for: counters that must not be lost, or answers that may be. */
+export type Purpose = 'counters' | 'cache'
+
+/**
+ * The store of quotas or of the cache: reachable, new enough, and set so that no counter is lost; by way of sentinels, or as
+ * a cluster.
+ */
+export async function checkRedis(text: string, purpose: Purpose): Promise<readonly Finding[]> {
   const address = addressOf(text)
   if (address === undefined)
     return [
-      findings('redis', 'REDIS_URL').fail(
+      findings('redis', variableOf(purpose)).fail(
         'it is no Redis address',
         'set it to redis://:PASSWORD@HOST:6379/0, redis+sentinel://HOSTS/MASTER or redis+cluster://HOSTS',
       ),
     ]
-  if (address.kind === 'sentinel') return checkSentinels(address)
-  const servers = (await Promise.all(address.places.map((place) => checkServer(place, address.login)))).flat()
+  if (address.kind === 'sentinel') return checkSentinels(address, purpose)
+  const servers = (await Promise.all(address.places.map((place) => checkServer(place, address.login, purpose)))).flat()
   return address.kind === 'cluster' ? [...servers, ...(await checkCluster(address))] : servers
 }
+
+const variableOf = (purpose: Purpose): string => (purpose === 'cache' ? 'REDIS_CACHE_URL' : 'REDIS_URL')
 
 function addressOf(text: string): Address | undefined {
   const [, scheme = '', way, login = '', hosts = '', path = ''] =
@@ -67,7 +75,7 @@ function decodedOf(word: string): string | undefined {
 
 const nameOf = ({ host, port }: Place): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-async function checkServer(place: Place, login: readonly string[]): Promise<readonly Finding[]> {
+async function checkServer(place: Place, login: readonly string[], purpose: Purpose): Promise<readonly Finding[]> {
   const { ok, warn, fail } = findings('redis', nameOf(place))
   let info: Readonly<Record<string, string>>
   try {
@@ -75,8 +83,10 @@ async function checkServer(place: Place, login: readonly string[]): Promise<read
   } catch (error) {
     const reason = reasonOf(error)
     if (/NOAUTH|WRONGPASS|ERR AUTH|invalid password/i.test(reason))
-      return [fail('it refuses the password', 'set the user and password of REDIS_URL to those of redis.conf')]
-    return [fail(`no answer (${reason})`, 'start Redis, or correct host and port in REDIS_URL')]
+      return [
+        fail('it refuses the password', `set the user and password of ${variableOf(purpose)} to those of redis.conf`),
+      ]
+    return [fail(`no answer (${reason})`, `start Redis, or correct host and port in ${variableOf(purpose)}`)]
   }
   const version = info.redis_version ?? ''
   const found = [ok(`version ${version}, ${info.role ?? 'role unknown'}`)]
@@ -85,6 +95,8 @@ async function checkServer(place: Place, login: readonly string[]): Promise<read
     found.push(fail(`version ${version} is too old`, 'install Redis 6.2 or newer'))
   if (info.redis_mode === 'sentinel')
     found.push(fail('it is a sentinel, no server', 'write redis+sentinel://HOSTS/MASTER in REDIS_URL'))
+  // What is evicted from a cache, or forgotten by it, is asked for again.
+  if (purpose === 'cache') return found
   if (info.maxmemory_policy !== undefined && info.maxmemory_policy !== 'noeviction')
     found.push(
       fail(
@@ -98,7 +110,7 @@ async function checkServer(place: Place, login: readonly string[]): Promise<read
 }
 
 /** Each sentinel, whether enough of them agree, and the master that they name. */
-async function checkSentinels({ places, login, master }: Address): Promise<readonly Finding[]> {
+async function checkSentinels({ places, login, master }: Address, purpose: Purpose): Promise<readonly Finding[]> {
   const asked = await Promise.all(places.map((place) => askSentinel(place, master)))
   const named = asked.find((one) => one.master !== undefined)?.master
   const found = asked.map(({ finding }) => finding)
@@ -120,7 +132,7 @@ async function checkSentinels({ places, login, master }: Address): Promise<reado
         )
       : ok(`${nameOf(named)}; the sentinels could replace it`),
   )
-  return [...found, ...(await checkServer(named, login))]
+  return [...found, ...(await checkServer(named, login, purpose))]
 }
 
 async function askSentinel(

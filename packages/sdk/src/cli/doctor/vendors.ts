@@ -48,7 +48,9 @@ export async function checkVendors(settings: Settings): Promise<readonly Finding
       .split(',')
       .map((key) => key.trim())
       .filter((key) => key !== '')
-    const asker = new Asker(httpUrl(settings[probe.upstreamVariable] ?? probe.origin, probe.upstreamVariable))
+    const { HTTPS_PROXY, HTTP_PROXY, NO_PROXY } = settings
+    const origin = httpUrl(settings[probe.upstreamVariable] ?? probe.origin, probe.upstreamVariable)
+    const asker = new Asker(origin, undefined, { HTTPS_PROXY, HTTP_PROXY, NO_PROXY })
     const found: Finding[] = []
     for (const [index, key] of keys.entries()) {
       const answer = await asker.ask(probe.path, { headers: probe.headers(key), timeoutMs: 20_000 }).catch(reasonOf)
@@ -66,13 +68,15 @@ export function vendorFinding(vendor: string, way: string, answer: Answer | stri
   if (typeof answer === 'string')
     return fail(
       `no answer (${answer})`,
-      `see whether this machine reaches ${vendor}: \`curl -v\` its address; a machine in China does not`,
+      `see whether this machine reaches ${vendor}: \`curl -v\` its address; a machine in China does not, and others may need HTTPS_PROXY`,
     )
   const code = answer.headers['x-ferry-error']
   const { status } = answer
   if (code === 'vendor_not_configured')
     return warn('the relay has no key for it', `set its key at the relay, or ignore this if you do not use ${vendor}`)
-  if (code === 'vendor_key_rejected' || status === 401 || status === 403)
+  // Gemini's answer to a bad key is a 400.
+  const isRefused = status === 401 || status === 403 || (status === 400 && answer.body.includes('API_KEY_INVALID'))
+  if (code === 'vendor_key_rejected' || isRefused)
     return fail(
       'the vendor refuses the key',
       'put a valid key into the relay’s settings; look at billing and the key’s project at the vendor',
