@@ -13,6 +13,15 @@ need() {
   for name in "$@"; do command -v "$name" >/dev/null || fail "$name is not installed: apt-get install it (deploy/scripts/provision does)"; done
 }
 
+# In a tree of their own tests must not change the host for want of a stand-in.
+need_stand_ins() {
+  local name
+  for name; do
+    [[ -z ${FERRY_ROOT:-} || ${APPLY:-} != yes || $(command -v "$name") == "$FERRY_ROOT"/* ]] ||
+      fail "FERRY_ROOT is set, and $name is this host's: put a stand-in into the tree and on PATH"
+  done
+}
+
 # step WHAT COMMAND…: with --apply does it, else tells.
 step() {
   local what=$1 status
@@ -46,6 +55,9 @@ read_backup_settings() {
   BACKUP_PATHS=${BACKUP_PATHS:-}
   FERRY_STACK=${FERRY_STACK:-}
   REDIS_URL_FILE=${REDIS_URL_FILE:-}
+  REDIS_ELSEWHERE=no
+  # shellcheck disable=SC2034 # backup
+  if [[ $REDIS_URL_FILE == none ]]; then REDIS_URL_FILE='' REDIS_ELSEWHERE=yes; fi
   # Where docs/deploy has it set up, if it was.
   FERRY_MONITORING=${FERRY_MONITORING-$([[ ! -f /opt/monitoring/.env ]] || echo /opt/monitoring)}
   [[ -s $BACKUP_KEY_FILE ]] || fail "there is no passphrase in $BACKUP_KEY_FILE: openssl rand -base64 32 > $BACKUP_KEY_FILE; chmod 600 $BACKUP_KEY_FILE; keep a copy off this machine"
@@ -89,7 +101,8 @@ stack_volume() {
   docker volume inspect -f '{{.Mountpoint}}' "$(stack config | sed -n 's/^name: //p')_$1" 2>/dev/null || true
 }
 # Whether its Redis is the one that is used.
-stack_has_redis() { stack_has redis && ! grep -qE '^REDIS_URL=.' "$FERRY_STACK/.env"; }
+uses_another_redis() { grep -qE '^REDIS_URL=.' "$FERRY_STACK/.env"; }
+stack_has_redis() { stack_has redis && ! uses_another_redis; }
 # shellcheck disable=SC2016 # the container's shell expands it
 stack_redis() { stack exec -T redis sh -c 'REDISCLI_AUTH=$(cut -d" " -f2 /run/secrets/auth.conf) exec redis-cli --no-auth-warning "$@"' redis-cli "$@"; }
 

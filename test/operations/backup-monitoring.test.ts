@@ -108,8 +108,8 @@ it('brings settings, secrets, rules, users and silences back on a host that has 
   // Prometheus's figures are not kept.
   expect(readdirSync(at('volumes'))).toEqual(['alertmanager', 'grafana'])
   // What was overwritten can be had again.
-  const [aside = ''] = readdirSync(at('backups')).filter((name) => name.startsWith('before-restore-'))
-  expect(readdirSync(at('backups', aside))).toContain('grafana.tar')
+  const [aside = ''] = readdirSync(at('backups-before-restore'))
+  expect(readdirSync(at('backups-before-restore', aside))).toContain('grafana.tar')
   const did = told().filter((line) => /^compose (stop|create|up)/.test(line))
   expect(did).toEqual([
     'compose stop',

@@ -116,13 +116,13 @@ describe('backup and restore', () => {
     expect(readFileSync(at('side.env'), 'utf8')).toBe('RELAY_TOKEN=a-token-in-the-configuration\n')
     expect(lines()).toEqual(ledgerBefore)
     // What was overwritten is still to be had.
-    const [aside = ''] = readdirSync(at('backups')).filter((name) => name.startsWith('before-restore-'))
+    const [aside = ''] = readdirSync(at('backups-before-restore'))
     const tar = runProgram('tar', [
       '--extract',
       '--absolute-names',
       '--to-stdout',
       '--file',
-      at(`backups/${aside}/files.tar`),
+      at(`backups-before-restore/${aside}/files.tar`),
     ])
     expect(tar).toEqual({ status: 0, output: 'a newer line\n' })
     expect(authed('INFO replication')).toContain('role:master')
@@ -149,11 +149,40 @@ describe('backup and restore', () => {
     const failed = run('backup', [], env)
     expect(failed.status).toBe(1)
     expect(failed.output).toContain('gave no dump')
-    expect(readdirSync(at('backups')).toSorted()).toEqual([aside, file])
+    expect(readdirSync(at('backups'))).toEqual([file])
     // Nor of several servers at once.
     writeFileSync(at('redis_url'), 'redis+sentinel://:p@10.0.0.1:26379/mymaster')
     expect(run('backup', [], env).output).toContain('not that of one server')
   }, 90_000)
+
+  it('asks for the Redis outside of a stack, shows nobody what is not encrypted yet, and is not made twice at once', () => {
+    const stack = mkdtempSync(join(folder, 'stack-'))
+    writeFileSync(join(stack, 'compose.yaml'), 'services:\n  redis:\n')
+    writeFileSync(join(stack, '.env'), 'REDIS_URL=redis+sentinel://:p@10.0.0.1:26379/main\n')
+    const keyFile = join(stack, 'key')
+    writeFileSync(keyFile, 'a passphrase of tests')
+    const bin = join(stack, 'bin')
+    mkdirSync(bin)
+    writeFileSync(join(bin, 'docker'), '#!/bin/bash\nexit 0\n', { mode: 0o755 })
+    const backups = join(stack, 'backups')
+    const env = {
+      PATH: `${bin}:${PATH}`,
+      FERRY_STACK: stack,
+      BACKUP_DIR: backups,
+      BACKUP_KEY_FILE: keyFile,
+      BACKUP_METRICS_DIR: '',
+      FERRY_BACKUP_CONF: '/nowhere',
+    }
+    expect(run('backup', [], env)).toMatchObject({ status: 1, output: expect.stringContaining('REDIS_URL_FILE') })
+    // One that was cut off has left this.
+    mkdirSync(`${backups}.work`)
+    writeFileSync(join(`${backups}.work`, 'plain'), 'RELAY_TOKEN=canary')
+    expect(run('backup', [], { ...env, REDIS_URL_FILE: 'none' }).status).toBe(0)
+    expect(existsSync(`${backups}.work`)).toBe(false)
+    expect(readdirSync(backups)).toEqual([expect.stringMatching(/^ferry-.*\.gpg$/)])
+    const beside = runProgram('flock', [backups, join(SCRIPTS, 'backup')], { env: { ...env, REDIS_URL_FILE: 'none' } })
+    expect(beside).toMatchObject({ status: 1, output: expect.stringContaining('another backup runs') })
+  })
 
   it('keeps seven days', () => {
     const backups = join(folder, 'old-backups')
@@ -191,7 +220,14 @@ it('a step ends with what fails first in it', () => {
 
 describe('harden', () => {
   /** A host with stand-ins for what would change this machine; they keep the state that they are told. */
-  function host(options: { key: boolean; password?: boolean; freeSudo?: boolean }): {
+  function host(options: {
+    key: boolean
+    password?: boolean
+    freeSudo?: boolean
+    shell?: string
+    rules?: string
+    mode?: number
+  }): {
     root: string
     apply(...args: string[]): Finished
     ufw(): string
@@ -207,12 +243,14 @@ describe('harden', () => {
     }
     stub(
       'getent',
-      `case "$1 $2" in "group sudo") echo sudo:x:27:ops;; "passwd ops") echo ops:x:1000:1000::/home/ops:/bin/bash;; *) exit 2;; esac`,
+      `case "$1 $2" in "group sudo") echo sudo:x:27:ops;; "passwd ops") echo ops:x:1000:1000::/home/ops:${options.shell ?? '/bin/bash'};; *) exit 2;; esac`,
     )
     stub(
       'sshd',
-      `if [[ $1 == -T ]]; then echo 'port 2222'; echo 'listenaddress [::]:2222'; echo 'listenaddress 198.51.100.1:2250'; { cat ${root}/etc/ssh/sshd_config.d/*.conf 2>/dev/null || true; } | tr A-Z a-z; fi`,
+      `if [[ $1 == -T ]]; then echo 'port 2222'; echo 'listenaddress [::]:2222'; echo 'listenaddress 198.51.100.1:2250'; [[ $2 != -C ]] || echo '${options.rules ?? ''}'; { cat ${root}/etc/ssh/sshd_config.d/*.conf 2>/dev/null || true; } | tr A-Z a-z; fi`,
     )
+    stub('id', `if [[ $* == '-Gn ops' ]]; then echo 'ops sudo'; else exec /usr/bin/id "$@"; fi`)
+    chmodSync(join(root, 'home/ops/.ssh'), options.mode ?? 0o700)
     stub('passwd', `[[ $1 == -S ]] && echo "$2 ${options.password === false ? 'L' : 'P'} 2026-11-01 0 99999 7 -1"`)
     stub('sudo', options.freeSudo ? `echo '    (ALL) NOPASSWD: ALL'` : `echo '    (ALL : ALL) ALL'`)
     stub('dpkg-query', `[[ -f ${root}/installed ]] && echo 'install ok installed'; exit 0`)
@@ -273,6 +311,11 @@ describe('harden', () => {
   it.each([
     ['nobody could log in', { key: false }],
     ['who can log in has no password for sudo', { key: true, password: false }],
+    ['sshd takes others alone', { key: true, rules: 'allowusers root admin@10.0.0.1' }],
+    ['sshd takes other groups alone', { key: true, rules: 'allowgroups wheel' }],
+    ['sshd refuses its group', { key: true, rules: 'denygroups su*' }],
+    ['it has no shell', { key: true, shell: '/usr/sbin/nologin' }],
+    ['others can write its keys', { key: true, mode: 0o777 }],
   ])('refuses where afterwards %s', (_, options) => {
     const { root, apply, ufw } = host(options)
     const { status, output } = apply('--apply')
@@ -280,6 +323,20 @@ describe('harden', () => {
     expect(output).toContain('no user but root could log in and become root')
     expect(ufw()).toBe('')
     expect(existsSync(join(root, 'etc'))).toBe(false)
+  })
+
+  it.each([{ rules: 'allowusers ops@203.0.113.*' }, { rules: 'allowgroups wheel sudo' }, { rules: 'denyusers root' }])(
+    'knows who may log in by $rules',
+    (options) => {
+      expect(host({ key: true, ...options }).apply().status).toBe(0)
+    },
+  )
+
+  it('changes nothing on a host whose stand-ins are not all there', () => {
+    const { root, apply } = host({ key: true })
+    rmSync(join(root, 'bin/ufw'))
+    rmSync(join(root, 'bin/apt-get'))
+    expect(apply('--apply')).toMatchObject({ status: 1, output: expect.stringContaining('apt-get is this host') })
   })
 
   it('takes a user without a password whom sudo does not ask for one', () => {
