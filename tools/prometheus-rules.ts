@@ -46,7 +46,7 @@ export function prometheusRule(): string {
     },
     spec: { groups },
   }
-  return `${HEAD}${stringify(object, { lineWidth: 110 })}`
+  return `${HEAD}${stringify(object, { lineWidth: 100 })}`
 }
 
 if (import.meta.main) writeFileSync(PROMETHEUS_RULE, prometheusRule())
