@@ -81,7 +81,7 @@ export async function attemptStream(target: PreparedTarget, options: AttemptOpti
   const exchange = await options.sender.send(target.config, outgoing(wire), signal)
   if (exchange.status >= 400) throw await vendorFailure(exchange, target)
   const mapper = target.adapter.stream(options.request, target)
-  const rest = chunks(exchange, mapper, signal, idle)
+  const rest = chunks(exchange.body, mapper, signal, idle)
   const first = await rest.next()
   return { first: first.value ?? [], rest, usage: () => mapper.usage(), relay: exchange.relay, dropped: wire.dropped }
 }
@@ -144,14 +144,14 @@ export function broken(error: unknown, signal: AbortSignal | undefined): Error {
 
 /** A stream's events through the mapper, one batch of chunks for each piece that the socket delivered. */
 async function* chunks(
-  exchange: Exchange,
+  body: Exchange['body'],
   mapper: StreamMapper,
   signal: AbortSignal,
   idle: IdleTimer,
 ): AsyncGenerator<readonly ChatChunk[], void> {
   const events = new EventReader(mapper)
   try {
-    for await (const piece of exchange.body) {
+    for await (const piece of body) {
       const batch = events.read(piece)
       if (batch.length > 0) {
         idle.pause()

@@ -107,7 +107,7 @@ export const limitsTokens = (policy: LimitPolicy): boolean =>
   policy.userTokensPerDay !== undefined
 
 /** Counters of the key as a whole. Those of days and months count without a limit too: one may be set at noon. */
-function keyRules(policy: LimitPolicy): Rule[] {
+function writeKeyRules(policy: LimitPolicy): readonly Rule[] {
   const rules: Rule[] = [
     {
       name: 'key_requests_per_minute',
@@ -123,4 +123,15 @@ function keyRules(policy: LimitPolicy): Rule[] {
     { name: 'cost_per_month', unit: 'costNanos', window: 2, field: 'cost', limit: policy.costNanosPerMonth },
   ]
   return rules.filter(({ window, limit }) => window > 0 || limit !== undefined)
+}
+
+const written = new WeakMap<LimitPolicy, readonly Rule[]>()
+
+/** The same objects for all calls under a policy: open streams hold theirs. */
+function keyRules(policy: LimitPolicy): readonly Rule[] {
+  const known = written.get(policy)
+  if (known !== undefined) return known
+  const made = writeKeyRules(policy)
+  written.set(policy, made)
+  return made
 }
