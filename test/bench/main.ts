@@ -94,7 +94,7 @@ async function lookAgain(rig: Rig, native: Native, options: Options, results: Re
   const broken = results.filter((result) => judge([result], []).some(isBroken)).map(({ measure }) => measure)
   if (broken.length === 0) return
   console.error(`bench: ${broken.map(({ name }) => name).join(', ')} once more: it was far from what was recorded`)
-  for (const again of await byTurns(rig, native, { ...options, measures: broken, rounds: 2 * (options.rounds ?? 3) })) {
+  for (const again of await byTurns(rig, native, { ...options, measures: broken, rounds: 2 * (options.rounds ?? 2) })) {
     results[results.findIndex(({ measure }) => measure === again.measure)] = again
   }
 }

@@ -97,4 +97,4 @@ export const SHORT: {
   readonly measures: readonly string[]
   readonly targets: readonly string[]
   readonly rounds: number
-} = { measures: ['json-64', 'burst'], targets: ['nginx', 'relay', 'bff-redis', 'portkey'], rounds: 3 }
+} = { measures: ['json-64', 'burst'], targets: ['nginx', 'relay', 'bff-redis', 'portkey'], rounds: 2 }

@@ -123,3 +123,10 @@ it('says what is missing in .env', () => {
   }
   rmSync(folder, { recursive: true })
 })
+
+it('gives the benchmark the heap that the image of the relay has', () => {
+  const target = readFileSync(join(root, 'test/bench/targets/relay.ts'), 'utf8')
+  const [flag] = /(?<=NODE_OPTIONS: ')[^']+/.exec(target) ?? ['']
+  expect(readFileSync(join(root, 'deploy/Dockerfile'), 'utf8')).toContain(` NODE_OPTIONS=${flag}\n`)
+  expect(flag).not.toBe('')
+})
